@@ -1,0 +1,139 @@
+"""A message: one bubble of a conversation, and the same while it is being written."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+Role: TypeAlias = Literal["user", "assistant", "system"]
+MessageStatus: TypeAlias = Literal["queued", "streaming", "done", "stopped", "failed"]
+
+ROLES: frozenset[str] = frozenset({"user", "assistant", "system"})
+COLLAPSE_EVERY = 256
+
+_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t]*$", re.M | re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, immutable. Field names are those of the wire (DESIGN.md section 3).
+
+    Attributes:
+        created_at: milliseconds since 1970.
+        tokens: index of the next token, so the number of tokens that came.
+        timing: `first_token_ms`, `total_ms` (from the start of the turn), `tokens_per_second`.
+    """
+
+    id: str
+    role: Role
+    text: str = ""
+    parent_id: str | None = None
+    status: MessageStatus = "done"
+    reasoning: str = ""
+    tools: tuple[dict[str, Any], ...] = ()
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    timing: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    feedback: str | None = None
+    attachments: tuple[dict[str, Any], ...] = ()
+    citations: tuple[dict[str, Any], ...] = ()
+    created_at: int = 0
+    tokens: int = 0
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def code(self) -> list[str]:
+        """The text of each fenced code block, in order, without its fence."""
+        return [match["code"] for match in _FENCE.finditer(self.text)]
+
+    def to_openai(self) -> dict[str, str]:
+        """The `{"role", "content"}` dict that models take."""
+        return {"role": self.role, "content": self.text}
+
+    def to_wire(self) -> dict[str, Any]:
+        """The message as plain JSON values."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name in Message.__dataclass_fields__
+            for value in (getattr(self, name),)
+        }
+
+    @classmethod
+    def from_wire(cls, data: dict[str, Any]) -> Message:
+        """The message that `data` describes; unknown fields are ignored.
+
+        Raises:
+            KeyError: `id` or `role` is missing.
+        """
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        for name in ("tools", "attachments", "citations"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**{"id": data["id"], "role": data["role"], **known})
+
+
+@dataclass(slots=True)
+class Draft:
+    """An answer while it is written. One thread appends; any thread may read.
+
+    The pieces are kept apart and joined now and then, since adding each to one long string costs
+    the whole string. Readers take `_whole` and `_pieces` in one step, so no lock is needed.
+    """
+
+    message: Message
+    _body: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
+    _reasoning: list[str] = field(default_factory=list)
+    _ends: array[int] = field(default_factory=lambda: array("Q"))
+    _ids: array[int] = field(default_factory=lambda: array("Q"))
+    length: int = 0
+
+    def append(self, text: str, event_id: int) -> None:
+        """Adds a token, which is event `event_id` of the log."""
+        whole, pieces = self._body
+        pieces.append(text)
+        if len(pieces) >= COLLAPSE_EVERY:
+            self._body = (whole + "".join(pieces), [])
+        self.length += len(text)
+        self._ends.append(self.length)
+        self._ids.append(event_id)
+
+    def think(self, text: str) -> None:
+        """Adds a piece of reasoning."""
+        self._reasoning.append(text)
+
+    @property
+    def tokens(self) -> int:
+        """The next token's index."""
+        return len(self._ends)
+
+    @property
+    def reasonings(self) -> int:
+        """The next reasoning piece's index."""
+        return len(self._reasoning)
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        whole, pieces = self._body
+        return whole + "".join(pieces)
+
+    def after(self, event_id: int) -> tuple[int, int]:
+        """Index and offset in characters of the first token that came after event `event_id`."""
+        index = bisect_right(self._ids, event_id)
+        return index, self._ends[index - 1] if index else 0
+
+    def freeze(self, **changes: Any) -> Message:
+        """The message as it is now, with `changes` made."""
+        return replace(
+            self.message,
+            text=self.text,
+            reasoning="".join(self._reasoning),
+            tokens=self.tokens,
+            **changes,
+        )
