@@ -1,0 +1,74 @@
+"""What every test may use: the built browser half and a Chromium, each prepared once if wanted.
+
+Both are prepared before the first test, not inside it: a download may take longer than a test may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hatch_build import JavaScriptBuildError
+from tools import chromium as chromium_tool
+from tools import javascript
+from tools.chromium import ChromiumNotFoundError
+
+prepared = pytest.StashKey[dict[str, object]]()
+
+
+def _build_javascript() -> Path:
+    javascript.ensure_built()
+    return javascript.STATIC
+
+
+def _find_chromium() -> str:
+    return chromium_tool.find_or_install(chromium_tool.this_machine())
+
+
+PREPARATIONS: dict[str, Callable[[], object]] = {
+    "static_files": _build_javascript,
+    "chromium": _find_chromium,
+}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.getoption("collectonly"):
+        return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    results = session.config.stash.setdefault(prepared, {})
+    for name, prepare in PREPARATIONS.items():
+        if name in wanted:
+            try:
+                results[name] = prepare()
+            except (JavaScriptBuildError, ChromiumNotFoundError) as error:
+                results[name] = error
+
+
+def _prepared(request: pytest.FixtureRequest, name: str) -> object:
+    result = request.config.stash[prepared][name]
+    if isinstance(result, Exception):
+        pytest.fail(str(result), pytrace=False)
+    return result
+
+
+@pytest.fixture(scope="session")
+def static_files(request: pytest.FixtureRequest) -> Path:
+    """The folder of the browser half, built from js/ as it is now."""
+    folder = _prepared(request, "static_files")
+    assert isinstance(folder, Path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(request: pytest.FixtureRequest) -> str:
+    """The path of a Chromium that starts."""
+    path = _prepared(request, "chromium")
+    assert isinstance(path, str)
+    return path
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asyncio only: the kernel and the server run on nothing else."""
+    return "asyncio"
