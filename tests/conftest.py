@@ -5,14 +5,16 @@ Both are prepared before the first test, not inside it: a download may take long
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+
 from hatch_build import JavaScriptBuildError
 from tools import chromium as chromium_tool
 from tools import javascript
 from tools.chromium import ChromiumNotFoundError
+from tools.kernels import jupyter_folders
 
 prepared = pytest.StashKey[dict[str, object]]()
 
@@ -72,3 +74,22 @@ def chromium(request: pytest.FixtureRequest) -> str:
 def anyio_backend() -> str:
     """Asyncio only: the kernel and the server run on nothing else."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_model_of_the_developer() -> Iterator[None]:
+    """Tests reach no model: a key or an address in the developer's environment is left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "KERNELCHAT_MODEL"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Jupyter with folders and kernelspecs of the tests' own, here and in child processes."""
+    variables = jupyter_folders(tmp_path_factory.mktemp("jupyter"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield variables

@@ -7,8 +7,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import hatch_build
 import pytest
+
+import hatch_build
 from hatch_build import JavaScriptBuildError, ensure_built, install_packages, is_current
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+
 from tools.chromium import ChromiumNotFoundError, System, find_or_install
 
 PLAYWRIGHT = "/home/user/.cache/ms-playwright/chromium/chrome"
