@@ -214,9 +214,7 @@ def from_wire(data: object) -> Command:
         return command(**values)
     except TypeError:
         needed = [f.name for f in fields(command) if f.name not in local]
-        raise ChatError(
-            "input", f"A {command.type!r} command needs {', '.join(needed)}."
-        ) from None
+        raise ChatError("input", f"A {command.type!r} command needs {', '.join(needed)}.") from None
 
 
 def _check(name: str, value: object) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 Role: TypeAlias = Literal["user", "assistant", "system"]
@@ -14,7 +14,9 @@ MessageStatus: TypeAlias = Literal["queued", "streaming", "done", "stopped", "fa
 ROLES: frozenset[str] = frozenset({"user", "assistant", "system"})
 COLLAPSE_EVERY = 256
 
-_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t]*$", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t]*$", re.M | re.S
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,62 +80,64 @@ class Message:
         return cls(**{"id": data["id"], "role": data["role"], **known})
 
 
-@dataclass(slots=True)
 class Draft:
-    """An answer while it is written. One thread appends; any thread may read.
+    """An answer while it is written. One thread appends, any thread may read.
 
     The pieces are kept apart and joined now and then, since adding each to one long string costs
-    the whole string. Readers take `_whole` and `_pieces` in one step, so no lock is needed.
+    the whole string. Readers get at them through one tuple, so text and count always agree and no
+    lock is needed.
     """
 
-    message: Message
-    _body: tuple[str, list[str]] = field(default_factory=lambda: ("", []))
-    _reasoning: list[str] = field(default_factory=list)
-    _ends: array[int] = field(default_factory=lambda: array("Q"))
-    _ids: array[int] = field(default_factory=lambda: array("Q"))
-    length: int = 0
+    __slots__ = ("_body", "_ends", "_ids", "_reasoning", "length", "message", "reasonings")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.length = len(message.text)
+        self.reasonings = 0
+        self._body: tuple[str, int, list[str]] = (message.text, message.tokens, [])
+        self._reasoning: list[str] = [message.reasoning]
+        self._ends = array("Q")
+        self._ids = array("Q")
 
     def append(self, text: str, event_id: int) -> None:
         """Adds a token, which is event `event_id` of the log."""
-        whole, pieces = self._body
-        pieces.append(text)
-        if len(pieces) >= COLLAPSE_EVERY:
-            self._body = (whole + "".join(pieces), [])
+        whole, count, pieces = self._body
         self.length += len(text)
         self._ends.append(self.length)
         self._ids.append(event_id)
+        if len(pieces) >= COLLAPSE_EVERY:
+            self._body = (whole + "".join(pieces), count + len(pieces), [text])
+        else:
+            pieces.append(text)
 
     def think(self, text: str) -> None:
         """Adds a piece of reasoning."""
         self._reasoning.append(text)
+        self.reasonings += 1
+
+    def read(self) -> tuple[str, int]:
+        """The text so far and the number of tokens in it."""
+        whole, count, pieces = self._body
+        pieces = pieces[:]
+        return whole + "".join(pieces), count + len(pieces)
 
     @property
     def tokens(self) -> int:
         """The next token's index."""
-        return len(self._ends)
+        _, count, pieces = self._body
+        return count + len(pieces)
 
-    @property
-    def reasonings(self) -> int:
-        """The next reasoning piece's index."""
-        return len(self._reasoning)
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        whole, pieces = self._body
-        return whole + "".join(pieces)
+    def offset(self, index: int) -> int:
+        """Where token `index` begins, in characters."""
+        return self._ends[index - 1] if index else 0
 
     def after(self, event_id: int) -> tuple[int, int]:
         """Index and offset in characters of the first token that came after event `event_id`."""
-        index = bisect_right(self._ids, event_id)
-        return index, self._ends[index - 1] if index else 0
+        seen = bisect_right(self._ids, event_id)
+        return seen, self.offset(seen)
 
     def freeze(self, **changes: Any) -> Message:
         """The message as it is now, with `changes` made."""
-        return replace(
-            self.message,
-            text=self.text,
-            reasoning="".join(self._reasoning),
-            tokens=self.tokens,
-            **changes,
-        )
+        text, tokens = self.read()
+        reasoning = "".join(self._reasoning)
+        return replace(self.message, text=text, reasoning=reasoning, tokens=tokens, **changes)

@@ -1,0 +1,190 @@
+"""Which chats this process has, and what each token opens.
+
+Chats register from the main thread; everything else happens on the server's loop. Each entry is put
+and taken in one step, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import ChatError
+from .session import Session
+
+MAX_TALKS = 1000
+LINK_LIVES = 600.0
+MAX_ORIGINS = 64
+NO_SESSION = "There is no such conversation here."
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token opens: one chat's conversations, or all where `owner` is None."""
+
+    owner: str | None = None
+
+
+@dataclass(slots=True)
+class Registration:
+    """One chat: its conversation, its own token, and the talks that its clients started.
+
+    Attributes:
+        widget_id: the public name of the chat's widget.
+        token: the chat's own token.
+        new_session: makes a talk of its own on this chat's model.
+        page_config: what the standalone page needs to look like the widget.
+        send: posts a custom message to the widget's views; any thread.
+    """
+
+    widget_id: str
+    session: Session
+    new_session: Callable[[str], Session]
+    page_config: Callable[[], Mapping[str, Any]]
+    send: Callable[[Mapping[str, Any]], None]
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    talks: OrderedDict[str, Session] = field(default_factory=OrderedDict)
+
+    def talk(self, session_id: str) -> Session:
+        """The talk of that id, begun if need be. At most 1,000 live, the longest idle go first."""
+        if session_id == self.session.session_id:
+            return self.session
+        found = self.talks.get(session_id)
+        if found is None:
+            found = self.talks[session_id] = self.new_session(session_id)
+            for old in [i for i, talk in self.talks.items() if talk.idle][: self._surplus()]:
+                self.talks.pop(old).conversation.close()
+        self.talks.move_to_end(session_id)
+        return found
+
+    def _surplus(self) -> int:
+        return max(0, len(self.talks) - MAX_TALKS)
+
+
+class Registry:
+    """The chats of this process.
+
+    Attributes:
+        instance: the kernel's public id.
+        token: the kernel's token, which its views get.
+    """
+
+    def __init__(self) -> None:
+        self.instance = secrets.token_hex(8)
+        self.token = secrets.token_urlsafe(32)
+        self._chats: dict[str, Registration] = {}
+        self._codes: dict[str, tuple[str, float]] = {}
+        self._origins: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"Registry({self.instance}, {len(self._chats)} chats)"
+
+    def add(self, registration: Registration) -> None:
+        """Takes in a chat."""
+        self._chats[registration.widget_id] = registration
+
+    def remove(self, widget_id: str) -> None:
+        """Forgets a chat; its token opens nothing any more."""
+        self._chats.pop(widget_id, None)
+
+    def chats(self) -> tuple[Registration, ...]:
+        """All chats."""
+        return tuple(self._chats.values())
+
+    def shared(self, session_id: str) -> Session | None:
+        """The conversation of that id that some chat shows."""
+        for chat in self.chats():
+            if chat.session.session_id == session_id:
+                return chat.session
+        return None
+
+    def tokens(self) -> Iterator[tuple[str, Grant]]:
+        """All tokens, with what they open."""
+        yield self.token, Grant()
+        for chat in self.chats():
+            yield chat.token, Grant(chat.widget_id)
+
+    # what a grant reaches
+
+    def session(self, session_id: str, grant: Grant) -> Session:
+        """The conversation of that id.
+
+        Raises:
+            ChatError: kind `not_found`; there is none, or it is somebody else's.
+        """
+        for chat in self._reach(grant):
+            if chat.session.session_id == session_id:
+                return chat.session
+            if session_id in chat.talks:
+                return chat.talks[session_id]
+        raise ChatError("not_found", NO_SESSION)
+
+    def talk(self, session_id: str | None, grant: Grant) -> Session:
+        """The conversation to ask in; with a chat's own token a new id starts a talk of its own.
+
+        Raises:
+            ChatError: kind `not_found` or `input`.
+        """
+        if grant.owner is None:
+            if session_id is None:
+                raise ChatError("input", "Name the conversation: session_id is missing.")
+            return self.session(session_id, grant)
+        chat = self._chats.get(grant.owner)
+        if chat is None:
+            raise ChatError("not_found", NO_SESSION)
+        if session_id is None or session_id == chat.session.session_id:
+            return chat.session
+        for other in self.chats():
+            if other.session.session_id == session_id:
+                raise ChatError("not_found", NO_SESSION)
+        return chat.talk(session_id)
+
+    def _reach(self, grant: Grant) -> tuple[Registration, ...]:
+        if grant.owner is None:
+            return self.chats()
+        chat = self._chats.get(grant.owner)
+        return (chat,) if chat else ()
+
+    # how a view or a page proves itself
+
+    def answer_probe(self, widget_id: str, challenge: str) -> None:
+        """Posts the kernel's token to the views of that widget, over their kernel's own channel."""
+        chat = self._chats.get(widget_id)
+        if chat is not None:
+            chat.send({"type": "grant", "c": challenge, "token": self.token})
+
+    def link_code(self, widget_id: str) -> str:
+        """A code, good once and for ten minutes, that `exchange` takes."""
+        code = secrets.token_urlsafe(32)
+        now = time.monotonic()
+        self._codes = {c: v for c, v in self._codes.items() if v[1] > now}
+        self._codes[code] = (widget_id, now + LINK_LIVES)
+        return code
+
+    def exchange(self, code: str) -> Registration:
+        """The chat that the code opens; it opens it once.
+
+        Raises:
+            ChatError: kind `auth`.
+        """
+        widget_id, until = self._codes.pop(code, ("", 0.0))
+        chat = self._chats.get(widget_id)
+        if chat is None or time.monotonic() > until:
+            raise ChatError(
+                "auth", "This link was used already or is too old: make a new one, chat.link()."
+            )
+        return chat
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Origins of pages that showed one of our views."""
+        return self._origins
+
+    def admit(self, origin: str) -> None:
+        """Lets in pages of an origin that a view reported over its kernel's own channel."""
+        if origin not in ("", "null") and len(self._origins) < MAX_ORIGINS:
+            self._origins |= {origin}
