@@ -1,0 +1,1 @@
+"""Models: what produces the tokens of an answer."""
