@@ -44,13 +44,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             try:
                 results[name] = prepare()
             except (JavaScriptBuildError, ChromiumNotFoundError) as error:
+                # All of it once; each test that needed it repeats the sentence at the end.
+                session.config.get_terminal_writer().line(f"\n{error}")
                 results[name] = error
 
 
 def _prepared(request: pytest.FixtureRequest, name: str) -> object:
     result = request.config.stash[prepared][name]
     if isinstance(result, Exception):
-        pytest.fail(str(result), pytrace=False)
+        pytest.fail(str(result).splitlines()[-1], pytrace=False)
     return result
 
 
