@@ -1,0 +1,298 @@
+/**
+ * A conversation as its views hold it: the state, and the roads that bring events and take commands.
+ *
+ * It begins on the comm at once and moves to HTTP when the hub finds a road. Whichever road an event
+ * comes by, the state's cursor lets it in once, so roads may overlap and nothing is handed over.
+ */
+
+import { EMPTY_STATE, eventId, reduceAll, withEarlier } from "../state/reduce";
+import { isAstray, path } from "../state/select";
+import type { Chat, ChatState, CommandRequest, Connection, WireEvent } from "../state/types";
+import { Comm, type CommPort } from "./comm";
+import { Delivery } from "./delivery";
+import { isRefused, Unreachable } from "./errors";
+import type { Road } from "./http";
+import type { Hub, Member } from "./hub";
+import { type Candidate, type ProbeResult, probe, randomId } from "./probe";
+import type { Fetch } from "./sse";
+import { report } from "./timing";
+
+export interface ChatOptions {
+  readonly sessionId: string;
+  readonly instance: string;
+  /** The widget whose comm this is; the kernel answers probes there. */
+  readonly widgetId: string;
+  /** Null on a page of its own. */
+  readonly comm: CommPort | null;
+  /** Null where HTTP is off. */
+  readonly hub: Hub | null;
+  readonly fetch: Fetch;
+  /** Of the page, for the kernel to let in. */
+  readonly origin: string;
+  candidates(): Promise<readonly Candidate[]>;
+}
+
+/**
+ * Milliseconds until a frame is asked for again. The first request may wait behind a running cell,
+ * and each further one would wait with it.
+ */
+const ASK_AGAIN_MS = 5_000;
+
+export class KernelChat implements Chat, Member {
+  readonly sessionId: string;
+  readonly view = randomId();
+
+  private readonly options: ChatOptions;
+  private readonly hub: Hub | null;
+  private readonly comm: Comm | null;
+  private readonly delivery: Delivery;
+  private readonly listeners = new Set<() => void>();
+  private readonly leave: () => void;
+  private current: ChatState = EMPTY_STATE;
+  /** The kernel was heard at least once. */
+  private heard = false;
+  /** A road broke, and nothing was heard since. */
+  private stale = false;
+  private hadRoad = false;
+  private askedAt = Number.NEGATIVE_INFINITY;
+  /** The leaf for which a snapshot was asked, since it was never loaded. */
+  private soughtLeaf: string | null = null;
+  private renewing = false;
+  private loading: Promise<void> | null = null;
+
+  constructor(options: ChatOptions) {
+    this.options = options;
+    this.sessionId = options.sessionId;
+    this.hub = options.hub;
+    this.comm = options.comm && this.makeComm(options.comm);
+    this.delivery = new Delivery({
+      sessionId: options.sessionId,
+      comm: this.comm,
+      road: () => this.road,
+      failed: (road, error) => this.roadFailed(road, error),
+    });
+    this.comm?.hello("comm", null);
+    this.leave = this.hub?.join(this) ?? (() => undefined);
+    // A road that was there before us: the kernel must know that we use it.
+    if (this.road !== null) this.roadChanged();
+  }
+
+  // Chat: what views use
+
+  state(): ChatState {
+    return this.current;
+  }
+
+  connection(): Connection {
+    return {
+      phase: this.phase(),
+      transport: this.road?.transport ?? "comm",
+      waiting: this.comm?.waiting ?? false,
+    };
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async command(request: CommandRequest): Promise<void> {
+    const receipt = await this.delivery.send({ ...request, command_id: randomId() });
+    const { cursor } = this.current;
+    // Its events are in the log, and nothing here has brought them yet.
+    if (cursor === null || receipt.event_id > cursor) this.lookOnRoad();
+  }
+
+  loadEarlier(): Promise<void> {
+    this.loading ??= this.fetchEarlier().finally(() => {
+      this.loading = null;
+    });
+    return this.loading;
+  }
+
+  /** The page was looked at again, or came back online: asks whether something was missed. */
+  look(): void {
+    if (this.road === null) this.comm?.hello("comm", this.cursor());
+    this.hub?.look();
+  }
+
+  /** The widget is gone; its views keep what they show. */
+  close(): void {
+    this.leave();
+    this.comm?.close();
+    this.listeners.clear();
+  }
+
+  // Member: what the hub uses
+
+  cursor(): number | null {
+    return this.renewing ? null : this.current.cursor;
+  }
+
+  busy(): boolean {
+    const { status } = this.current;
+    return status === "thinking" || status === "writing" || status === "retrying";
+  }
+
+  closed(): boolean {
+    return this.current.status === "closed";
+  }
+
+  receive(events: readonly WireEvent[], asked: number | null): void {
+    this.apply(events, asked);
+  }
+
+  canProbe(): boolean {
+    return this.comm?.dead === false;
+  }
+
+  candidates(): Promise<readonly Candidate[]> {
+    return this.options.candidates();
+  }
+
+  probe(candidate: Candidate): Promise<ProbeResult> {
+    const { fetch, instance, widgetId } = this.options;
+    const { comm } = this;
+    if (comm === null) return Promise.resolve({ failed: "unreachable" });
+    return probe(candidate, {
+      fetch,
+      instance,
+      view: widgetId,
+      grant: (c, signal) => comm.grant(c, signal),
+    });
+  }
+
+  roadChanged(): void {
+    const { road } = this;
+    if (this.hub?.failing === true || (this.hadRoad && road === null)) this.stale = true;
+    if (this.hadRoad !== (road !== null)) {
+      this.hadRoad = road !== null;
+      this.comm?.hello(road?.transport ?? "comm", this.cursor());
+      if (road !== null) this.delivery.roadFound(road);
+    }
+    this.changed();
+  }
+
+  // how
+
+  private get road(): Road | null {
+    return this.hub?.roadFor(this) ?? null;
+  }
+
+  /**
+   * "gone" disables the view, so it is said only where nothing can bring this kernel back: its comm
+   * takes no message (a restart, a closed widget) and HTTP does not reach it; or another kernel
+   * answers at its address and it was never heard itself (a widget drawn from a saved notebook).
+   * No answer alone says nothing: the hello may wait behind a cell for an hour.
+   */
+  private phase(): Connection["phase"] {
+    const { comm, hub, road } = this;
+    if (comm === null ? hub?.gone === true : comm.dead && road === null) return "gone";
+    if (!this.heard) return hub?.stranger === true ? "gone" : "connecting";
+    return this.stale ? "lost" : "open";
+  }
+
+  private makeComm(port: CommPort): Comm {
+    return new Comm({
+      port,
+      view: this.view,
+      origin: this.options.origin,
+      cursor: () => this.current.cursor,
+      handlers: {
+        frame: (events) => this.frame(events),
+        gap: () => this.gap(),
+        changed: () => this.changed(),
+      },
+    });
+  }
+
+  private frame(events: readonly WireEvent[]): void {
+    this.askedAt = Number.NEGATIVE_INFINITY;
+    // Something happens and nobody reads it over HTTP: this frame is also the call to do so.
+    if (this.apply(events, null)) this.lookOnRoad();
+  }
+
+  private gap(): void {
+    if (this.road !== null) {
+      this.lookOnRoad();
+      return;
+    }
+    const now = Date.now();
+    if (now - this.askedAt < ASK_AGAIN_MS) return;
+    this.askedAt = now;
+    this.comm?.hello("comm", this.cursor());
+  }
+
+  private lookOnRoad(): void {
+    if (this.road !== null) this.hub?.look();
+  }
+
+  private roadFailed(road: Road, error: Error): void {
+    if (isRefused(error)) this.hub?.refuse(road);
+    else this.hub?.look();
+  }
+
+  /** Folds a batch and tells the views once; whether it brought something new. */
+  private apply(events: readonly WireEvent[], asked: number | null): boolean {
+    const before = this.current;
+    const fresh = !this.heard || this.stale;
+    this.heard = true;
+    this.stale = false;
+    this.current = reduceAll(this.startsAnew(events, asked) ? unheld(before) : before, events);
+    const news = this.current !== before;
+    if (news) this.seekLeaf();
+    if (news || fresh) this.changed();
+    return news;
+  }
+
+  /**
+   * Whether a snapshot replaces even what is newer than itself. As a rule an old one is the answer
+   * to another view's question; but not where we asked for one, nor where the kernel answered our
+   * own cursor with less, since then its log is shorter than what we have seen.
+   */
+  private startsAnew(events: readonly WireEvent[], asked: number | null): boolean {
+    const snapshot = events.find(({ event }) => event === "snapshot");
+    const id = snapshot === undefined ? null : eventId(snapshot);
+    if (id === null) return false;
+    if (this.renewing && id >= (this.current.cursor ?? 0)) {
+      this.renewing = false;
+      return true;
+    }
+    return asked !== null && id < asked;
+  }
+
+  /** A branch was selected that a snapshot left out: asks for one that has it, once. */
+  private seekLeaf(): void {
+    const { leafId } = this.current;
+    if (!isAstray(this.current) || this.soughtLeaf === leafId) return;
+    this.soughtLeaf = leafId;
+    this.renewing = true;
+    if (this.road === null) this.comm?.hello("comm", null);
+    else this.hub?.refresh();
+  }
+
+  private async fetchEarlier(): Promise<void> {
+    const [first] = path(this.current);
+    if (first === undefined || !this.current.hasMore) return;
+    if (this.road === null) {
+      throw new Unreachable("Earlier messages come once the kernel is reached over HTTP.");
+    }
+    const { messages, has_more } = await this.road.earlier(this.sessionId, first.id);
+    this.current = withEarlier(this.current, messages, has_more);
+    this.changed();
+  }
+
+  private changed(): void {
+    if (this.phase() === "gone") this.comm?.giveUp();
+    for (const listener of [...this.listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        // A view that cannot draw must not cost the others their events.
+        report(error);
+      }
+    }
+  }
+}
+
+const unheld = (state: ChatState): ChatState => ({ ...state, cursor: null });
