@@ -1,0 +1,148 @@
+/** The view of one chat: header, messages, composer, status line. */
+
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { queued, runningMessage } from "../state/select";
+import type { Chat, CommandRequest, Message, OptionsSource } from "../state/types";
+import { Composer } from "./composer";
+import { Shared, type ViewContext } from "./context";
+import { frame } from "./frames";
+import { Header } from "./header";
+import { chooseLanguage, words as wordsOf } from "./i18n";
+import { isComposing, PRIVATE_EVENTS } from "./keys";
+import { Log } from "./log";
+import { Notice } from "./notice";
+import { isResponding, phaseOf } from "./phase";
+import { Queue } from "./queue";
+import { StatusLine } from "./status";
+import { useHostLook } from "./theme";
+
+export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
+  useChanges(chat.subscribe.bind(chat), source.subscribe.bind(source));
+  const state = chat.state();
+  const connection = chat.connection();
+  const options = useStable(source.get());
+  const language = chooseLanguage(options.lang);
+  const words = wordsOf(language);
+  const look = useHostLook(options.theme);
+  const [sentence, tell] = useState("");
+  const [edited, setEdited] = useState<string>();
+
+  const run = useCallback(
+    (request: CommandRequest) =>
+      chat.command(request).then(
+        () => true,
+        (error: unknown) => {
+          tell((error as { message?: string })?.message || words.refused);
+          return false;
+        },
+      ),
+    [chat, words],
+  );
+  const shared = useMemo<ViewContext>(
+    () => ({ chat, options, words, run, tell }),
+    [chat, options, words, run],
+  );
+
+  const phase = phaseOf(state, connection);
+  const responding = isResponding(state);
+  const waiting = queued(state);
+  const editing = waiting.find(({ id }) => id === edited);
+  const stop = () => {
+    const running = runningMessage(state);
+    void run(running ? { type: "stop", message_id: running.id } : { type: "stop" });
+  };
+  const root = usePrivateEvents((event) => {
+    if (event.key !== "Escape" || isComposing(event) || !responding) return;
+    event.preventDefault();
+    stop();
+  });
+
+  return (
+    <Shared.Provider value={shared}>
+      <section
+        class="kernelchat"
+        ref={root}
+        lang={language === "zh" ? "zh-CN" : "en"}
+        aria-label={options.title || words.title}
+        style={{ height: options.height > 0 ? `${options.height}px` : "100%" }}
+        data-transport={connection.transport}
+        data-phase={phase}
+        data-theme={options.theme}
+        data-scheme={look}
+        data-lm-suppress-shortcuts="true"
+      >
+        <Header state={state} connection={connection} />
+        <Log state={state} />
+        <footer class="kernelchat-foot">
+          <Queue
+            messages={waiting}
+            editing={editing?.id}
+            onEdit={(message: Message) => setEdited(message.id)}
+          />
+          <Notice state={state} sentence={sentence} />
+          {options.input && (
+            <Composer
+              disabled={connection.phase === "gone" || phase === "closed"}
+              responding={responding}
+              editing={editing}
+              onEdited={() => setEdited(undefined)}
+              onStop={stop}
+            />
+          )}
+          <StatusLine state={state} connection={connection} phase={phase} />
+        </footer>
+        <Announcer text={responding ? words.typing : words[phase]} />
+      </section>
+    </Shared.Provider>
+  );
+}
+
+/** Start and end of an answer for those who listen; not each token, nor what was there before. */
+function Announcer({ text }: { text: string }) {
+  const first = useRef(text);
+  return (
+    <div class="kernelchat-announcer" role="status">
+      {text === first.current ? "" : text}
+    </div>
+  );
+}
+
+/** Draws again at most once a frame, however many events come. */
+function useChanges(...subscribes: readonly ((listener: () => void) => () => void)[]): void {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const next = frame(() => draw((count) => count + 1));
+    const ends = subscribes.map((subscribe) => subscribe(next.request));
+    // Something may have changed between the first drawing and now.
+    next.request();
+    return () => {
+      next.cancel();
+      for (const end of ends) end();
+    };
+  }, []);
+}
+
+/** The same object while its fields are the same: sources make a new one for each call. */
+function useStable<T extends object>(value: T): T {
+  return useMemo(() => value, [JSON.stringify(value)]);
+}
+
+/** What is typed here must not reach the notebook's shortcuts; `onKey` sees every key press first. */
+function usePrivateEvents(onKey: (event: KeyboardEvent) => void) {
+  const root = useRef<HTMLElement>(null);
+  const latest = useRef(onKey);
+  latest.current = onKey;
+  useEffect(() => {
+    const element = root.current;
+    if (!element) return undefined;
+    const hold = (event: Event): void => {
+      if (event.type === "keydown") latest.current(event as KeyboardEvent);
+      event.stopPropagation();
+    };
+    for (const name of PRIVATE_EVENTS) element.addEventListener(name, hold);
+    return () => {
+      for (const name of PRIVATE_EVENTS) element.removeEventListener(name, hold);
+    };
+  }, []);
+  return root;
+}

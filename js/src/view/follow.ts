@@ -1,0 +1,67 @@
+/** Keeps the end of a scroller in sight until its reader scrolls up. */
+
+/** CSS pixels from the end that still count as the end. */
+const NEAR = 24;
+
+export interface Follower {
+  /** Goes to the end and stays there. */
+  follow(): void;
+  /** Call after the content changed: goes to the end if it is being followed. */
+  changed(): void;
+  dispose(): void;
+}
+
+export function followEnd(
+  scroller: HTMLElement,
+  content: HTMLElement,
+  onChange: (following: boolean) => void,
+): Follower {
+  let following = true;
+  let top = 0;
+
+  function set(next: boolean): void {
+    if (next === following) return;
+    following = next;
+    onChange(next);
+  }
+
+  function toEnd(): void {
+    if (!following) return;
+    scroller.scrollTop = scroller.scrollHeight;
+    top = scroller.scrollTop;
+  }
+
+  function onScroll(): void {
+    const rest = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    if (rest <= NEAR) set(true);
+    else if (scroller.scrollTop < top) set(false);
+    top = scroller.scrollTop;
+  }
+
+  /** Before the first scroll event of a gesture, the next token would already pull the reader down. */
+  function onWheel(event: WheelEvent): void {
+    if (event.deltaY < 0 && scroller.scrollTop > 0) set(false);
+  }
+
+  scroller.addEventListener("scroll", onScroll, { passive: true });
+  scroller.addEventListener("wheel", onWheel, { passive: true });
+  // Runs after layout and before paint: no forced layout, and nobody sees the step.
+  const resize = typeof ResizeObserver === "undefined" ? undefined : new ResizeObserver(toEnd);
+  resize?.observe(content);
+  resize?.observe(scroller);
+
+  return {
+    follow() {
+      set(true);
+      toEnd();
+    },
+    changed() {
+      if (!resize) toEnd();
+    },
+    dispose() {
+      scroller.removeEventListener("scroll", onScroll);
+      scroller.removeEventListener("wheel", onWheel);
+      resize?.disconnect();
+    },
+  };
+}
