@@ -9,7 +9,7 @@ import pytest
 
 from tools.chromium import ChromiumNotFoundError, System, find_or_install
 
-PLAYWRIGHT = "/home/user/.cache/ms-playwright/chromium/chrome"
+PLAYWRIGHT = "/playwright/chromium/chrome"
 APT = "/usr/bin/chromium"
 
 
