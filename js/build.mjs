@@ -6,9 +6,10 @@
  *   client.js  ChatClient, for pages that people write themselves
  */
 
-import { cp } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 /** Bytes. Jupyter sends widget.js once per widget, uncompressed, and may save it in the notebook. */
 export const WIDGET_LIMIT = 230_000;
@@ -17,18 +18,34 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const target = here("../src/kernelchat/static");
 
 /** Throws when the widget's module is too large to travel with every instance. */
-export function checkSize(bytes) {
-  if (bytes > WIDGET_LIMIT) {
+export function checkSize(bytes, limit = WIDGET_LIMIT) {
+  if (bytes > limit) {
     throw new Error(
-      `widget.js has ${bytes} bytes, ${bytes - WIDGET_LIMIT} more than the ${WIDGET_LIMIT} that may ` +
-        "travel with every widget: drop a dependency or load it over the transport when it is needed.",
+      `widget.js has ${bytes} bytes, ${bytes - limit} more than the ${limit} that may travel with ` +
+        "every widget: drop a dependency or load it over the transport when it is needed.",
     );
   }
 }
 
-/** Bundles everything; returns the files as esbuild gives them, and writes them when `write`. */
-export async function bundle({ write }) {
-  const result = await build({
+/** Style sheets are the strings that `*styles.ts` exports; esbuild alone leaves strings as they are. */
+const minifyStyles = {
+  name: "minify-styles",
+  setup(on) {
+    on.onLoad({ filter: /styles\.ts$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path), { loader: "ts", format: "esm" });
+      const module = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+      const sheets = Object.entries(module).map(async ([name, css]) => {
+        const small = await transform(css, { loader: "css", minify: true, charset: "utf8" });
+        return `export const ${name} = ${JSON.stringify(small.code.trim())};`;
+      });
+      return { contents: (await Promise.all(sheets)).join("\n") };
+    });
+  },
+};
+
+/** Bundles everything in memory: a map from file names to texts. Throws where it cannot be used. */
+export async function bundle() {
+  const { outputFiles } = await build({
     absWorkingDir: here("."),
     entryPoints: {
       widget: "src/widget.ts",
@@ -43,16 +60,21 @@ export async function bundle({ write }) {
     charset: "utf8",
     jsx: "automatic",
     jsxImportSource: "preact",
-    metafile: true,
-    logLevel: write ? "info" : "silent",
-    write,
+    plugins: [minifyStyles],
+    logLevel: "silent",
+    write: false,
   });
-  const output = Object.entries(result.metafile.outputs);
-  checkSize(output.find(([path]) => path.endsWith("/widget.js"))[1].bytes);
-  return result;
+  const files = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
+  files.set("page.html", await readFile(here("src/page.html"), "utf8"));
+  checkSize(Buffer.byteLength(files.get("widget.js")));
+  return files;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await bundle({ write: true });
-  await cp(here("src/page.html"), `${target}/page.html`);
+  const files = await bundle();
+  await mkdir(target, { recursive: true });
+  for (const [name, text] of files) {
+    await writeFile(join(target, name), text);
+    console.log(`${name} ${Buffer.byteLength(text)} bytes`);
+  }
 }
