@@ -42,117 +42,117 @@ export class KernelChat implements Chat, Member {
   readonly sessionId: string;
   readonly view = randomId();
 
-  private readonly options: ChatOptions;
-  private readonly hub: Hub | null;
-  private readonly comm: Comm | null;
-  private readonly delivery: Delivery;
-  private readonly listeners = new Set<() => void>();
-  private readonly leave: () => void;
-  private current: ChatState = EMPTY_STATE;
+  readonly #options: ChatOptions;
+  readonly #hub: Hub | null;
+  readonly #comm: Comm | null;
+  readonly #delivery: Delivery;
+  readonly #listeners = new Set<() => void>();
+  readonly #leave: () => void;
+  #current: ChatState = EMPTY_STATE;
   /** The kernel was heard at least once. */
-  private heard = false;
+  #heard = false;
   /** A road broke, and nothing was heard since. */
-  private stale = false;
-  private hadRoad = false;
-  private askedAt = Number.NEGATIVE_INFINITY;
+  #stale = false;
+  #hadRoad = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
   /** The leaf for which a snapshot was asked, since it was never loaded. */
-  private soughtLeaf: string | null = null;
-  private renewing = false;
-  private loading: Promise<void> | null = null;
+  #soughtLeaf: string | null = null;
+  #renewing = false;
+  #loading: Promise<void> | null = null;
 
   constructor(options: ChatOptions) {
-    this.options = options;
+    this.#options = options;
     this.sessionId = options.sessionId;
-    this.hub = options.hub;
-    this.comm = options.comm && this.makeComm(options.comm);
-    this.delivery = new Delivery({
+    this.#hub = options.hub;
+    this.#comm = options.comm && this.#makeComm(options.comm);
+    this.#delivery = new Delivery({
       sessionId: options.sessionId,
-      comm: this.comm,
-      road: () => this.road,
-      failed: (road, error) => this.roadFailed(road, error),
+      comm: this.#comm,
+      road: () => this.#road,
+      failed: (road, error) => this.#roadFailed(road, error),
     });
-    this.comm?.hello("comm", null);
-    this.leave = this.hub?.join(this) ?? (() => undefined);
+    this.#comm?.hello("comm", null);
+    this.#leave = this.#hub?.join(this) ?? (() => undefined);
     // A road that was there before us: the kernel must know that we use it.
-    if (this.road !== null) this.roadChanged();
+    if (this.#road !== null) this.roadChanged();
   }
 
   // Chat: what views use
 
   state(): ChatState {
-    return this.current;
+    return this.#current;
   }
 
   connection(): Connection {
     return {
-      phase: this.phase(),
-      transport: this.road?.transport ?? "comm",
-      waiting: this.comm?.waiting ?? false,
+      phase: this.#phase(),
+      transport: this.#road?.transport ?? "comm",
+      waiting: this.#comm?.waiting ?? false,
     };
   }
 
   subscribe(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async command(request: CommandRequest): Promise<void> {
-    const receipt = await this.delivery.send({ ...request, command_id: randomId() });
-    const { cursor } = this.current;
+    const receipt = await this.#delivery.send({ ...request, command_id: randomId() });
+    const { cursor } = this.#current;
     // Its events are in the log, and nothing here has brought them yet.
-    if (cursor === null || receipt.event_id > cursor) this.lookOnRoad();
+    if (cursor === null || receipt.event_id > cursor) this.#lookOnRoad();
   }
 
   loadEarlier(): Promise<void> {
-    this.loading ??= this.fetchEarlier().finally(() => {
-      this.loading = null;
+    this.#loading ??= this.#fetchEarlier().finally(() => {
+      this.#loading = null;
     });
-    return this.loading;
+    return this.#loading;
   }
 
   /** The page was looked at again, or came back online: asks whether something was missed. */
   look(): void {
-    if (this.road === null) this.comm?.hello("comm", this.cursor());
-    this.hub?.look();
+    if (this.#road === null) this.#comm?.hello("comm", this.cursor());
+    this.#hub?.look();
   }
 
   /** The widget is gone; its views keep what they show. */
   close(): void {
-    this.leave();
-    this.comm?.close();
-    this.listeners.clear();
+    this.#leave();
+    this.#comm?.close();
+    this.#listeners.clear();
   }
 
   // Member: what the hub uses
 
   cursor(): number | null {
-    return this.renewing ? null : this.current.cursor;
+    return this.#renewing ? null : this.#current.cursor;
   }
 
   busy(): boolean {
-    const { status } = this.current;
+    const { status } = this.#current;
     return status === "thinking" || status === "writing" || status === "retrying";
   }
 
   closed(): boolean {
-    return this.current.status === "closed";
+    return this.#current.status === "closed";
   }
 
   receive(events: readonly WireEvent[], asked: number | null): void {
-    this.apply(events, asked);
+    this.#apply(events, asked);
   }
 
   canProbe(): boolean {
-    return this.comm?.dead === false;
+    return this.#comm?.dead === false;
   }
 
   candidates(): Promise<readonly Candidate[]> {
-    return this.options.candidates();
+    return this.#options.candidates();
   }
 
   probe(candidate: Candidate): Promise<ProbeResult> {
-    const { fetch, instance, widgetId } = this.options;
-    const { comm } = this;
+    const { fetch, instance, widgetId } = this.#options;
+    const comm = this.#comm;
     if (comm === null) return Promise.resolve({ failed: "unreachable" });
     return probe(candidate, {
       fetch,
@@ -163,20 +163,20 @@ export class KernelChat implements Chat, Member {
   }
 
   roadChanged(): void {
-    const { road } = this;
-    if (this.hub?.failing === true || (this.hadRoad && road === null)) this.stale = true;
-    if (this.hadRoad !== (road !== null)) {
-      this.hadRoad = road !== null;
-      this.comm?.hello(road?.transport ?? "comm", this.cursor());
-      if (road !== null) this.delivery.roadFound(road);
+    const road = this.#road;
+    if (this.#hub?.failing === true || (this.#hadRoad && road === null)) this.#stale = true;
+    if (this.#hadRoad !== (road !== null)) {
+      this.#hadRoad = road !== null;
+      this.#comm?.hello(road?.transport ?? "comm", this.cursor());
+      if (road !== null) this.#delivery.roadFound(road);
     }
-    this.changed();
+    this.#changed();
   }
 
   // how
 
-  private get road(): Road | null {
-    return this.hub?.roadFor(this) ?? null;
+  get #road(): Road | null {
+    return this.#hub?.roadFor(this) ?? null;
   }
 
   /**
@@ -185,63 +185,63 @@ export class KernelChat implements Chat, Member {
    * answers at its address and it was never heard itself (a widget drawn from a saved notebook).
    * No answer alone says nothing: the hello may wait behind a cell for an hour.
    */
-  private phase(): Connection["phase"] {
-    const { comm, hub, road } = this;
+  #phase(): Connection["phase"] {
+    const [comm, hub, road] = [this.#comm, this.#hub, this.#road];
     if (comm === null ? hub?.gone === true : comm.dead && road === null) return "gone";
-    if (!this.heard) return hub?.stranger === true ? "gone" : "connecting";
-    return this.stale ? "lost" : "open";
+    if (!this.#heard) return hub?.stranger === true ? "gone" : "connecting";
+    return this.#stale ? "lost" : "open";
   }
 
-  private makeComm(port: CommPort): Comm {
+  #makeComm(port: CommPort): Comm {
     return new Comm({
       port,
       view: this.view,
-      origin: this.options.origin,
-      cursor: () => this.current.cursor,
+      origin: this.#options.origin,
+      cursor: () => this.#current.cursor,
       handlers: {
-        frame: (events) => this.frame(events),
-        gap: () => this.gap(),
-        changed: () => this.changed(),
+        frame: (events) => this.#frame(events),
+        gap: () => this.#gap(),
+        changed: () => this.#changed(),
       },
     });
   }
 
-  private frame(events: readonly WireEvent[]): void {
-    this.askedAt = Number.NEGATIVE_INFINITY;
+  #frame(events: readonly WireEvent[]): void {
+    this.#askedAt = Number.NEGATIVE_INFINITY;
     // Something happens and nobody reads it over HTTP: this frame is also the call to do so.
-    if (this.apply(events, null)) this.lookOnRoad();
+    if (this.#apply(events, null)) this.#lookOnRoad();
   }
 
-  private gap(): void {
-    if (this.road !== null) {
-      this.lookOnRoad();
+  #gap(): void {
+    if (this.#road !== null) {
+      this.#lookOnRoad();
       return;
     }
     const now = Date.now();
-    if (now - this.askedAt < ASK_AGAIN_MS) return;
-    this.askedAt = now;
-    this.comm?.hello("comm", this.cursor());
+    if (now - this.#askedAt < ASK_AGAIN_MS) return;
+    this.#askedAt = now;
+    this.#comm?.hello("comm", this.cursor());
   }
 
-  private lookOnRoad(): void {
-    if (this.road !== null) this.hub?.look();
+  #lookOnRoad(): void {
+    if (this.#road !== null) this.#hub?.look();
   }
 
-  private roadFailed(road: Road, error: Error): void {
-    if (isRefused(error)) this.hub?.refuse(road);
-    else this.hub?.look();
+  #roadFailed(road: Road, error: Error): void {
+    if (isRefused(error)) this.#hub?.refuse(road);
+    else this.#hub?.look();
   }
 
   /** Folds a batch and tells the views once; whether it brought something new. */
-  private apply(events: readonly WireEvent[], asked: number | null): boolean {
-    const before = this.current;
-    const fresh = !this.heard || this.stale;
-    this.heard = true;
-    this.stale = false;
-    this.current = reduceAll(this.startsAnew(events, asked) ? unheld(before) : before, events);
-    const news = this.current !== before;
-    if (news) this.seekLeaf();
-    if (news || fresh) this.changed();
+  #apply(events: readonly WireEvent[], asked: number | null): boolean {
+    const before = this.#current;
+    const fresh = !this.#heard || this.#stale;
+    this.#heard = true;
+    this.#stale = false;
+    this.#current = reduceAll(this.#startsAnew(events, asked) ? unheld(before) : before, events);
+    const news = this.#current !== before;
+    if (news) this.#seekLeaf();
+    if (news || fresh) this.#changed();
     return news;
   }
 
@@ -250,41 +250,41 @@ export class KernelChat implements Chat, Member {
    * to another view's question; but not where we asked for one, nor where the kernel answered our
    * own cursor with less, since then its log is shorter than what we have seen.
    */
-  private startsAnew(events: readonly WireEvent[], asked: number | null): boolean {
+  #startsAnew(events: readonly WireEvent[], asked: number | null): boolean {
     const snapshot = events.find(({ event }) => event === "snapshot");
     const id = snapshot === undefined ? null : eventId(snapshot);
     if (id === null) return false;
-    if (this.renewing && id >= (this.current.cursor ?? 0)) {
-      this.renewing = false;
+    if (this.#renewing && id >= (this.#current.cursor ?? 0)) {
+      this.#renewing = false;
       return true;
     }
     return asked !== null && id < asked;
   }
 
   /** A branch was selected that a snapshot left out: asks for one that has it, once. */
-  private seekLeaf(): void {
-    const { leafId } = this.current;
-    if (!isAstray(this.current) || this.soughtLeaf === leafId) return;
-    this.soughtLeaf = leafId;
-    this.renewing = true;
-    if (this.road === null) this.comm?.hello("comm", null);
-    else this.hub?.refresh();
+  #seekLeaf(): void {
+    const { leafId } = this.#current;
+    if (!isAstray(this.#current) || this.#soughtLeaf === leafId) return;
+    this.#soughtLeaf = leafId;
+    this.#renewing = true;
+    if (this.#road === null) this.#comm?.hello("comm", null);
+    else this.#hub?.refresh();
   }
 
-  private async fetchEarlier(): Promise<void> {
-    const [first] = path(this.current);
-    if (first === undefined || !this.current.hasMore) return;
-    if (this.road === null) {
+  async #fetchEarlier(): Promise<void> {
+    const [first] = path(this.#current);
+    if (first === undefined || !this.#current.hasMore) return;
+    if (this.#road === null) {
       throw new Unreachable("Earlier messages come once the kernel is reached over HTTP.");
     }
-    const { messages, has_more } = await this.road.earlier(this.sessionId, first.id);
-    this.current = withEarlier(this.current, messages, has_more);
-    this.changed();
+    const { messages, has_more } = await this.#road.earlier(this.sessionId, first.id);
+    this.#current = withEarlier(this.#current, messages, has_more);
+    this.#changed();
   }
 
-  private changed(): void {
-    if (this.phase() === "gone") this.comm?.giveUp();
-    for (const listener of [...this.listeners]) {
+  #changed(): void {
+    if (this.#phase() === "gone") this.#comm?.giveUp();
+    for (const listener of [...this.#listeners]) {
       try {
         listener();
       } catch (error) {

@@ -5,7 +5,7 @@
 
 import type { EventSourceMessage } from "eventsource-parser";
 import { isRefused, isUnreachable, Refused, Unreachable } from "./errors";
-import { ask as askJson, parse, requestInit } from "./http";
+import { ask, parse, requestInit } from "./http";
 import { randomId } from "./probe";
 import { ACCEPT, type Fetch, readSse } from "./sse";
 import { backoff, pause, report } from "./timing";
@@ -74,25 +74,25 @@ export class ChatClientError extends Error implements ClientError {
 
 export class ChatClient {
   readonly sessionId: string;
-  private readonly options: ClientOptions;
-  private readonly fetch: Fetch;
-  private readonly base: string;
-  private readonly queue: Question[] = [];
-  private running: Question | null = null;
-  private failed: Question | null = null;
-  private status: ClientStatus = "idle";
+  readonly #options: ClientOptions;
+  readonly #fetch: Fetch;
+  readonly #base: string;
+  readonly #queue: Question[] = [];
+  #running: Question | null = null;
+  #failed: Question | null = null;
+  #status: ClientStatus = "idle";
 
   constructor(options: ClientOptions) {
-    this.options = options;
+    this.#options = options;
     this.sessionId = options.sessionId ?? randomId();
-    this.fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+    this.#fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
     // Both the server's address and that of the endpoint itself will do.
-    this.base = options.url.replace(/\/+$/, "").replace(/\/api\/chat\/stream$/, "");
+    this.#base = options.url.replace(/\/+$/, "").replace(/\/api\/chat\/stream$/, "");
   }
 
   /** Questions that wait for those before them. */
   get waiting(): number {
-    return this.queue.length;
+    return this.#queue.length;
   }
 
   /**
@@ -100,12 +100,12 @@ export class ChatClient {
    * `abort()`. Questions are asked one at a time, in the order of the calls.
    */
   send(text: string): Promise<string> {
-    return this.enqueue(text, (question) => this.queue.push(question));
+    return this.#enqueue(text, (question) => this.#queue.push(question));
   }
 
   /** Ends the answer that is being written, here and in the kernel; the next question follows. */
   abort(): void {
-    const question = this.running;
+    const question = this.#running;
     if (question === null || question.abort.signal.aborted) return;
     question.abort.abort();
   }
@@ -115,21 +115,21 @@ export class ChatClient {
    * the same turn that goes on: the model is not asked twice.
    */
   retry(): Promise<string> {
-    const { failed } = this;
+    const failed = this.#failed;
     if (failed === null) {
       return Promise.reject(new ChatClientError("input", "There is nothing to retry.", ""));
     }
-    this.failed = null;
-    return this.enqueue(failed.text, (question) => {
+    this.#failed = null;
+    return this.#enqueue(failed.text, (question) => {
       if (failed.broken) {
         const { commandId, lastEventId, answerId, received } = failed;
         Object.assign(question, { commandId, lastEventId, answerId, received });
       }
-      this.queue.unshift(question);
+      this.#queue.unshift(question);
     });
   }
 
-  private enqueue(text: string, place: (question: Question) => void): Promise<string> {
+  #enqueue(text: string, place: (question: Question) => void): Promise<string> {
     return new Promise((resolve, reject) => {
       place({
         text,
@@ -142,47 +142,47 @@ export class ChatClient {
         resolve,
         reject,
       });
-      void this.next();
+      void this.#next();
     });
   }
 
-  private async next(): Promise<void> {
-    if (this.running !== null) return;
-    const question = this.queue.shift();
+  async #next(): Promise<void> {
+    if (this.#running !== null) return;
+    const question = this.#queue.shift();
     if (question === undefined) return;
-    this.running = question;
+    this.#running = question;
     try {
-      await this.answer(question);
-      this.tell("idle", () => this.options.onDone?.(question.received));
+      await this.#answer(question);
+      this.#tell("idle", () => this.#options.onDone?.(question.received));
       question.resolve(question.received);
     } catch (error) {
-      await this.ended(question, error);
+      await this.#ended(question, error);
     } finally {
-      this.running = null;
-      void this.next().catch(report);
+      this.#running = null;
+      void this.#next().catch(report);
     }
   }
 
-  private async ended(question: Question, error: unknown): Promise<void> {
+  async #ended(question: Question, error: unknown): Promise<void> {
     if (question.abort.signal.aborted) {
-      this.tell("idle");
+      this.#tell("idle");
       question.reject(new ChatClientError("cancelled", "The answer was ended.", question.received));
       // The next question waits for this, or it would come to a talk that is still answering.
-      await this.stop(question);
+      await this.#stop(question);
       return;
     }
-    this.failed = question;
+    this.#failed = question;
     const failure = describe(error, question);
-    this.tell("failed", () => this.options.onError?.(failure));
+    this.#tell("failed", () => this.#options.onError?.(failure));
     question.reject(failure);
   }
 
   /** Calls the page's hooks; what they throw is theirs, and no reason to lose the answer. */
-  private tell(status: ClientStatus, hook?: () => void): void {
-    const changed = this.status !== status;
-    this.status = status;
+  #tell(status: ClientStatus, hook?: () => void): void {
+    const changed = this.#status !== status;
+    this.#status = status;
     try {
-      if (changed) this.options.onStatus?.(status);
+      if (changed) this.#options.onStatus?.(status);
       hook?.();
     } catch (error) {
       report(error);
@@ -190,13 +190,13 @@ export class ChatClient {
   }
 
   /** Reads the answer, over as many connections as it takes. */
-  private async answer(question: Question): Promise<void> {
+  async #answer(question: Question): Promise<void> {
     const { signal } = question.abort;
-    this.tell("connecting");
+    this.#tell("connecting");
     for (let failures = 1; ; failures += 1) {
       const before = question.lastEventId;
       try {
-        await this.connect(question);
+        await this.#connect(question);
         return;
       } catch (error) {
         question.broken = isUnreachable(error);
@@ -210,28 +210,17 @@ export class ChatClient {
   }
 
   /** One connection. Returns once the answer is whole. */
-  private async connect(question: Question): Promise<void> {
-    const { fetch, base, sessionId } = this;
-    const headers: Record<string, string> = {
-      Accept: ACCEPT,
-      Authorization: `Bearer ${this.options.token}`,
-      "Content-Type": "application/json",
-    };
-    if (question.lastEventId !== null) headers["Last-Event-ID"] = question.lastEventId;
-    const { text: message, commandId: command_id } = question;
-    const init: RequestInit = {
-      ...requestInit("direct"),
-      method: "POST",
-      headers,
-      body: JSON.stringify({ message, session_id: sessionId, command_id }),
-    };
+  async #connect(question: Question): Promise<void> {
+    const { text: message, commandId: command_id, lastEventId } = question;
+    const body = { message, session_id: this.sessionId, command_id };
+    const init = this.#post(body, ACCEPT, lastEventId);
     const { signal } = question.abort;
-    const url = `${base}/api/chat/stream`;
+    const url = `${this.#base}/api/chat/stream`;
     let any = false;
-    for await (const batch of readSse({ fetch, url, init, signal })) {
+    for await (const batch of readSse({ fetch: this.#fetch, url, init, signal })) {
       for (const event of batch) {
         any = true;
-        if (this.take(question, event)) return;
+        if (this.#take(question, event)) return;
       }
     }
     // A 204: all of it was delivered before the connection broke.
@@ -240,7 +229,7 @@ export class ChatClient {
   }
 
   /** Takes in one event; whether it was the last. Throws `Refused` for a failed turn. */
-  private take(question: Question, event: EventSourceMessage): boolean {
+  #take(question: Question, event: EventSourceMessage): boolean {
     const data = parse(event.data);
     const text = typeof data.text === "string" ? data.text : "";
     if (typeof data.message_id === "string") question.answerId = data.message_id;
@@ -250,14 +239,14 @@ export class ChatClient {
         if (question.lastEventId !== null && event.id !== question.lastEventId) {
           question.received = "";
         }
-        this.tell("thinking");
+        this.#tell("thinking");
         break;
       case "token":
         question.received += text;
         if (event.id !== undefined) question.lastEventId = event.id;
-        this.tell("writing", () => {
+        this.#tell("writing", () => {
           const { received: fullText, answerId: message_id } = question;
-          this.options.onToken?.({ text, fullText, message_id });
+          this.#options.onToken?.({ text, fullText, message_id });
         });
         return false;
       case "done":
@@ -270,22 +259,24 @@ export class ChatClient {
     return false;
   }
 
-  /** Tells the kernel to end the turn: it goes on when a connection just closes. */
-  private async stop(question: Question): Promise<void> {
-    const { fetch, base, sessionId } = this;
-    const { answerId } = question;
-    const command = { type: "stop", command_id: randomId() };
-    const init: RequestInit = {
-      ...requestInit("direct"),
-      method: "POST",
-      headers: {
-        Authorization: `Bearer ${this.options.token}`,
-        "Content-Type": "application/json",
-      },
-      body: JSON.stringify(answerId === null ? command : { ...command, message_id: answerId }),
+  #post(body: unknown, accept: string, lastEventId: string | null = null): RequestInit {
+    const headers: Record<string, string> = {
+      Accept: accept,
+      Authorization: `Bearer ${this.#options.token}`,
+      "Content-Type": "application/json",
     };
-    const url = `${base}/api/sessions/${encodeURIComponent(sessionId)}/commands`;
-    await askJson(fetch, url, init).catch((error: unknown) => {
+    if (lastEventId !== null) headers["Last-Event-ID"] = lastEventId;
+    return { ...requestInit("direct"), method: "POST", headers, body: JSON.stringify(body) };
+  }
+
+  /** Tells the kernel to end the turn: it goes on when a connection just closes. */
+  async #stop(question: Question): Promise<void> {
+    const { answerId } = question;
+    const stop = { type: "stop", command_id: randomId() };
+    // Before the first token nobody has said which answer it is; then it is the one that runs.
+    const command = answerId === null ? stop : { ...stop, message_id: answerId };
+    const url = `${this.#base}/api/sessions/${encodeURIComponent(this.sessionId)}/commands`;
+    await ask(this.#fetch, url, this.#post(command, "application/json")).catch((error: unknown) => {
       // Nobody there, or no such talk yet: then there is nothing to end either.
       if (!isRefused(error) && !isUnreachable(error)) throw error;
     });

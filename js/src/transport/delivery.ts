@@ -24,21 +24,21 @@ const isOpen = (error: unknown): error is Error =>
   isUnreachable(error) || (isRefused(error) && error.status === 401);
 
 export class Delivery {
-  private readonly options: DeliveryOptions;
+  readonly #options: DeliveryOptions;
 
   constructor(options: DeliveryOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Resolves once the kernel did it. Throws `Refused` or `Unreachable`. */
   async send(command: Command): Promise<Receipt> {
-    const { comm, road } = this.options;
-    const failure = await this.overRoad(road(), command);
+    const { comm, road } = this.#options;
+    const failure = await this.#overRoad(road(), command);
     if (!(failure instanceof Error)) return failure;
     if (comm !== null) return comm.command(command);
     for (const wait of AGAIN) {
       await pause(wait);
-      const result = await this.overRoad(road(), command);
+      const result = await this.#overRoad(road(), command);
       if (!(result instanceof Error)) return result;
     }
     throw new Unreachable("The kernel could not be reached, so this was not sent.");
@@ -46,7 +46,7 @@ export class Delivery {
 
   /** A road was found: it carries what the comm could not yet deliver. */
   roadFound(road: Road): void {
-    const { comm, sessionId } = this.options;
+    const { comm, sessionId } = this.#options;
     for (const command of comm?.unanswered ?? []) {
       road.command(sessionId, command).then(
         (receipt) => comm?.settle(command.command_id, receipt),
@@ -56,13 +56,13 @@ export class Delivery {
     }
   }
 
-  private async overRoad(road: Road | null, command: Command): Promise<Receipt | Error> {
+  async #overRoad(road: Road | null, command: Command): Promise<Receipt | Error> {
     if (road === null) return new Unreachable("There is no road.");
     try {
-      return await road.command(this.options.sessionId, command);
+      return await road.command(this.#options.sessionId, command);
     } catch (error) {
       if (!isOpen(error)) throw error;
-      this.options.failed(road, error);
+      this.#options.failed(road, error);
       return error;
     }
   }

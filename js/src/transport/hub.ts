@@ -59,59 +59,59 @@ export class Hub {
   /** Without another road: this one has failed for long, or the kernel knows our token no more. */
   gone = false;
 
-  private readonly options: HubOptions;
-  private readonly members = new Set<Member>();
-  private readonly finder: Finder;
+  readonly #options: HubOptions;
+  readonly #members = new Set<Member>();
+  readonly #finder: Finder;
   /** Sessions that the kernel says it does not have. */
-  private readonly absent = new Set<string>();
-  private stream: Stream | null = null;
+  readonly #absent = new Set<string>();
+  #stream: Stream | null = null;
   /** The sessions that the stream was opened for. */
-  private streamed = "";
-  private lastActive = 0;
-  private idleTimer: ReturnType<typeof setTimeout> | undefined;
-  private settling = false;
+  #streamed = "";
+  #lastActive = 0;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  #settling = false;
 
   constructor(options: HubOptions = {}) {
-    this.options = options;
-    this.finder = new Finder(
-      () => this.findRoad(),
-      (road) => this.adopt(road),
+    this.#options = options;
+    this.#finder = new Finder(
+      () => this.#findRoad(),
+      (road) => this.#adopt(road),
     );
     this.road = options.only?.road ?? null;
   }
 
   /** Whether no chat uses this hub any more. */
   get empty(): boolean {
-    return this.members.size === 0;
+    return this.#members.size === 0;
   }
 
   /** Returns what ends the membership. */
   join(member: Member): () => void {
-    this.members.add(member);
-    if (this.road === null) this.finder.hurry();
+    this.#members.add(member);
+    if (this.road === null) this.#finder.hurry();
     else this.look();
     return () => {
-      this.members.delete(member);
-      this.settleSoon();
-      if (this.empty) this.finder.stop();
+      this.#members.delete(member);
+      this.#settleSoon();
+      if (this.empty) this.#finder.stop();
     };
   }
 
   /** The road for that chat, null while it must go by comm. */
   roadFor(member: Member): Road | null {
-    return this.absent.has(member.sessionId) ? null : this.road;
+    return this.#absent.has(member.sessionId) ? null : this.road;
   }
 
   /** Something may have happened: reads events for a while, or looks for a road again. */
   look(): void {
-    this.lastActive = Date.now();
-    if (this.road === null) this.finder.start([0]);
-    else this.settleSoon();
+    this.#lastActive = Date.now();
+    if (this.road === null) this.#finder.start([0]);
+    else this.#settleSoon();
   }
 
   /** Opens the stream anew, with the cursors that the chats have now. */
   refresh(): void {
-    this.closeStream();
+    this.#closeStream();
     this.look();
   }
 
@@ -119,48 +119,48 @@ export class Hub {
   refuse(road: Road): void {
     // A late word about a road that was left already.
     if (road !== this.road) return;
-    if (this.options.only === undefined) this.drop(ROUNDS);
-    else this.giveUp();
+    if (this.#options.only === undefined) this.#drop(ROUNDS);
+    else this.#giveUp();
   }
 
-  private adopt(road: Road): void {
+  #adopt(road: Road): void {
     this.road = road;
     this.stranger = false;
-    this.absent.clear();
-    this.changed();
+    this.#absent.clear();
+    this.#changed();
     // Whatever happened meanwhile is read, and if nothing goes on the stream closes again.
     this.look();
   }
 
   /** Leaves the road; the chats go on by comm. */
-  private drop(rounds: readonly number[]): void {
-    this.closeStream();
+  #drop(rounds: readonly number[]): void {
+    this.#closeStream();
     this.road = null;
     this.failing = false;
-    this.changed();
-    if (!this.empty) this.finder.start(rounds);
+    this.#changed();
+    if (!this.empty) this.#finder.start(rounds);
   }
 
-  private giveUp(): void {
-    this.closeStream();
+  #giveUp(): void {
+    this.#closeStream();
     this.gone = true;
-    this.changed();
+    this.#changed();
   }
 
-  private changed(): void {
-    for (const member of [...this.members]) member.roadChanged();
+  #changed(): void {
+    for (const member of [...this.#members]) member.roadChanged();
   }
 
-  private async findRoad(): Promise<Road | null> {
+  async #findRoad(): Promise<Road | null> {
     // The newest chat: its comm is the one that surely stands.
-    const member = [...this.members].reverse().find((one) => one.canProbe());
+    const member = [...this.#members].reverse().find((one) => one.canProbe());
     for (const candidate of (await member?.candidates()) ?? []) {
       const result = await member?.probe(candidate);
       if (result === undefined) continue;
       if ("road" in result) return result.road;
       if (result.failed === "stranger" && !this.stranger) {
         this.stranger = true;
-        this.changed();
+        this.#changed();
       }
     }
     return null;
@@ -168,63 +168,63 @@ export class Hub {
 
   // the stream
 
-  private live(): Member[] {
-    return [...this.members].filter(
-      (member) => !member.closed() && !this.absent.has(member.sessionId),
+  #live(): Member[] {
+    return [...this.#members].filter(
+      (member) => !member.closed() && !this.#absent.has(member.sessionId),
     );
   }
 
-  private wanted(live: readonly Member[]): boolean {
-    const { only, idle = IDLE_MS } = this.options;
+  #wanted(live: readonly Member[]): boolean {
+    const { only, idle = IDLE_MS } = this.#options;
     if (this.road === null || live.length === 0) return false;
-    if (Date.now() - this.lastActive < idle) return true;
+    if (Date.now() - this.#lastActive < idle) return true;
     return only?.visible() === true || live.some((member) => member.busy());
   }
 
   /** Once for all chats that come or go together, as when a notebook is opened. */
-  private settleSoon(): void {
-    if (this.settling) return;
-    this.settling = true;
+  #settleSoon(): void {
+    if (this.#settling) return;
+    this.#settling = true;
     queueMicrotask(() => {
-      this.settling = false;
-      this.settle();
+      this.#settling = false;
+      this.#settle();
     });
   }
 
   /** Opens, reopens or closes the stream, whatever is due. */
-  private settle(): void {
-    const live = this.live();
-    if (this.road === null || !this.wanted(live)) {
-      this.closeStream();
+  #settle(): void {
+    const live = this.#live();
+    if (this.road === null || !this.#wanted(live)) {
+      this.#closeStream();
       return;
     }
-    clearTimeout(this.idleTimer);
-    this.idleTimer = setTimeout(() => this.settle(), this.options.idle ?? IDLE_MS);
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => this.#settle(), this.#options.idle ?? IDLE_MS);
     const streamed = JSON.stringify([...new Set(live.map(({ sessionId }) => sessionId))].sort());
-    if (this.stream !== null && this.streamed === streamed) return;
-    this.stream?.close();
-    this.streamed = streamed;
-    this.stream = this.open(this.road);
+    if (this.#stream !== null && this.#streamed === streamed) return;
+    this.#stream?.close();
+    this.#streamed = streamed;
+    this.#stream = this.#open(this.road);
   }
 
-  private open(road: Road): Stream {
+  #open(road: Road): Stream {
     return new Stream({
       road,
-      cursors: () => cursorsOf(this.live()),
-      views: () => this.live().map(({ view }) => view),
-      deliver: (events, asked) => this.deliver(road, events, asked),
-      failed: (error, failures) => this.failed(road, error, failures),
+      cursors: () => cursorsOf(this.#live()),
+      views: () => this.#live().map(({ view }) => view),
+      deliver: (events, asked) => this.#deliver(road, events, asked),
+      failed: (error, failures) => this.#failed(road, error, failures),
     });
   }
 
-  private closeStream(): void {
-    clearTimeout(this.idleTimer);
-    this.stream?.close();
-    this.stream = null;
+  #closeStream(): void {
+    clearTimeout(this.#idleTimer);
+    this.#stream?.close();
+    this.#stream = null;
   }
 
-  private deliver(road: Road, events: readonly WireEvent[], asked: Cursors): void {
-    this.lastActive = Date.now();
+  #deliver(road: Road, events: readonly WireEvent[], asked: Cursors): void {
+    this.#lastActive = Date.now();
     const bySession = new Map<unknown, WireEvent[]>();
     for (const event of events) {
       const { session_id, instance } = event.data;
@@ -240,45 +240,45 @@ export class Hub {
     if (this.failing || this.gone) {
       this.failing = false;
       this.gone = false;
-      this.changed();
+      this.#changed();
     }
-    for (const member of [...this.members]) {
+    for (const member of [...this.#members]) {
       const list = bySession.get(member.sessionId);
       if (list !== undefined) member.receive(list, asked[member.sessionId] ?? null);
     }
   }
 
   /** Whether to try again. */
-  private failed(road: Road, error: Error, failures: number): boolean {
-    const live = this.live();
+  #failed(road: Road, error: Error, failures: number): boolean {
+    const live = this.#live();
     // The kernel ends a stream whose chats are all closed.
     if (live.length === 0) {
-      this.closeStream();
+      this.#closeStream();
       return false;
     }
-    const { only } = this.options;
+    const { only } = this.#options;
     if (isRefused(error) && error.status === 401) {
       this.refuse(road);
       return false;
     }
     if (isRefused(error) && error.status === 404) {
-      this.closeStream();
-      void this.sortOut(road, live);
+      this.#closeStream();
+      void this.#sortOut(road, live);
       return false;
     }
     const silent = isUnreachable(error) && error.silent;
     if (only === undefined ? silent || failures >= PATIENCE : failures >= LONG_PATIENCE) {
-      if (only === undefined) this.drop(ROUNDS.slice(1));
-      else this.giveUp();
+      if (only === undefined) this.#drop(ROUNDS.slice(1));
+      else this.#giveUp();
       return false;
     }
     this.failing = true;
-    this.changed();
+    this.#changed();
     return true;
   }
 
   /** The kernel knows one of these sessions no more, and does not say which: asks for each. */
-  private async sortOut(road: Road, live: readonly Member[]): Promise<void> {
+  async #sortOut(road: Road, live: readonly Member[]): Promise<void> {
     for (const member of live) {
       const one = new AbortController();
       try {
@@ -286,14 +286,14 @@ export class Hub {
         await events.next();
         await events.return();
       } catch (error) {
-        if (isRefused(error) && error.status === 404) this.absent.add(member.sessionId);
+        if (isRefused(error) && error.status === 404) this.#absent.add(member.sessionId);
       } finally {
         one.abort();
       }
     }
     if (this.road !== road) return;
-    this.changed();
-    this.settleSoon();
+    this.#changed();
+    this.#settleSoon();
   }
 }
 

@@ -16,38 +16,38 @@ export interface StreamOptions {
 }
 
 export class Stream {
-  private readonly options: StreamOptions;
-  private readonly over = new AbortController();
+  readonly #options: StreamOptions;
+  readonly #over = new AbortController();
 
   constructor(options: StreamOptions) {
-    this.options = options;
-    void this.run().catch(report);
+    this.#options = options;
+    void this.#run().catch(report);
   }
 
   close(): void {
-    this.over.abort();
+    this.#over.abort();
   }
 
-  private async run(): Promise<void> {
-    const { signal } = this.over;
+  async #run(): Promise<void> {
+    const { signal } = this.#over;
     for (let failures = 1; ; failures += 1) {
       const heard = () => {
         failures = 0;
       };
-      const error = await this.read(heard);
+      const error = await this.#read(heard);
       // A closed stream has failed nobody.
       if (signal.aborted) return;
       failures = Math.max(failures, 1);
-      if (!this.options.failed(error, failures)) return;
+      if (!this.#options.failed(error, failures)) return;
       await pause(backoff(failures), signal);
       if (signal.aborted) return;
     }
   }
 
   /** Reads one connection to its end; returns what ended it. */
-  private async read(heard: () => void): Promise<Error> {
-    const { road, cursors, views, deliver } = this.options;
-    const { signal } = this.over;
+  async #read(heard: () => void): Promise<Error> {
+    const { road, cursors, views, deliver } = this.#options;
+    const { signal } = this.#over;
     const asked = cursors();
     try {
       for await (const events of road.events(asked, views(), signal)) {
