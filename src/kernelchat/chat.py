@@ -126,12 +126,11 @@ class Chat(ChatWidget):
             session.system = system
         self._session = session
         self._callbacks = Callbacks(self._report, self._on_status)
+        # All before the comm opens: a view may speak as soon as it does, on another thread.
+        self._join(choice, port, list(messages or ()))
         super().__init__(**widget, **look)
-        self._join(choice, port)
-        if messages:
-            self._runtime.thread.run(session.conversation.seed, list(messages))
 
-    def _join(self, choice: str, port: int) -> None:
+    def _join(self, choice: str, port: int, messages: list[Mapping[str, Any]]) -> None:
         from .comm import CommCarrier
         from .registry import Registration
 
@@ -144,10 +143,9 @@ class Chat(ChatWidget):
             "transport_choice": choice,
             "session_id": session.session_id,
         }
-        with self.hold_sync():
-            for name, value in values.items():
-                self.set_trait(name, value)
-            self._show_model()
+        for name, value in values.items():
+            self.set_trait(name, value)
+        self._show_model()
         self._registration = Registration(
             self.widget_id, session, self._new_talk, self._page_config, self._post
         )
@@ -155,6 +153,8 @@ class Chat(ChatWidget):
         self._carrier = runtime.thread.run(
             CommCarrier, session, self._post, runtime.pacer, hop, self._on_view
         )
+        if messages:
+            runtime.thread.run(session.conversation.seed, messages)
         self._callbacks.follow(session)
         self.on_msg(lambda _, content, buffers: self._carrier.receive(content))
         runtime.registry.add(self._registration)
