@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from .callbacks import Callback, Callbacks
-from .commands import Clear, Command, Regenerate, Send, Stop, check_id, check_text, new_id
+from .commands import check_id, new_id
+from .controls import Controls
 from .endpoint import Endpoint
 from .errors import ChatError
 from .look import LOOK, check_look, check_retries, check_seconds
-from .message import Message
-from .reply import Reply
 from .widget import ChatWidget
 
 F = TypeVar("F", bound=Callback)
@@ -21,7 +20,7 @@ _WIDGET_KEYWORDS = frozenset({"layout", "tooltip", "tabbable"})
 _MODEL_KEYWORDS = ("script", "base_url", "api_key", "client")
 
 
-class Chat(ChatWidget):
+class Chat(Controls, ChatWidget):
     """An AI chat in a cell; the same object is driven from Python.
 
     ```python
@@ -160,55 +159,6 @@ class Chat(ChatWidget):
         runtime.registry.add(self._registration)
         runtime.thread.submit(self._warm(self._model))
 
-    # asking
-
-    def ask(self, text: str) -> Reply:
-        """Asks; the question and the answer appear in every view. Returns at once.
-
-        While another answer runs, the question waits for its end.
-
-        Raises:
-            ChatError: kind `input`, the text is empty, too long or no text; kind `cancelled`, the
-                chat is closed.
-        """
-        self._check_open()
-        check_text(text)
-        send = Send(new_id(), text, message_id=new_id(), reply_id=new_id())
-        assert send.message_id is not None
-        assert send.reply_id is not None
-        after = self._session.log.last_id
-        self._runtime.thread.call(self._session.execute, send)
-        return Reply(self._session, send.message_id, send.reply_id, after, self.stop)
-
-    def stop(self, message_id: str | None = None) -> None:
-        """Ends the answer that runs, or only that of `message_id`; its text so far is kept.
-
-        Prompts that wait go on. Does nothing where nothing runs.
-        """
-        self._execute(Stop(new_id(), message_id))
-
-    def regenerate(self, message_id: str | None = None) -> Reply:
-        """Asks for another answer beside `message_id`, by default the last one shown.
-
-        Raises:
-            ChatError: kind `input`, nothing was asked yet; kind `not_found`, no such message.
-        """
-        reply_id = new_id()
-        after = self._session.log.last_id
-        self._execute(Regenerate(new_id(), message_id, reply_id))
-        message = self._session.state.get(reply_id)
-        question_id = (message.parent_id if message else None) or ""
-        return Reply(self._session, question_id, reply_id, after, self.stop)
-
-    def clear(self) -> None:
-        """Shows an empty chat; stops a running answer first. What was said is not deleted."""
-        self._execute(Clear(new_id()))
-
-    @property
-    def messages(self) -> list[Message]:
-        """The messages shown, oldest first, as they are now."""
-        return self._session.state.path()
-
     # what answers
 
     @property
@@ -323,14 +273,6 @@ class Chat(ChatWidget):
             await self._model.aclose()
 
     # within
-
-    def _execute(self, command: Command) -> None:
-        self._check_open()
-        self._runtime.thread.run(self._session.execute, command)
-
-    def _check_open(self) -> None:
-        if self._closed or not self._runtime.alive:
-            raise ChatError("cancelled", "This chat is closed: make a new one with Chat().")
 
     def _check_served(self) -> None:
         self._check_open()
