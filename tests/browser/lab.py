@@ -209,6 +209,12 @@ class LabPage:
         """Starts a cell and returns at once."""
         self.page.evaluate(START_CELL, [index])
 
+    def wait_until_busy(self) -> None:
+        """Waits until the kernel runs a cell."""
+        self.page.wait_for_function(
+            "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+        )
+
     def wait_for_cell(self, index: int) -> None:
         """Waits for the end of a started cell. Raises CellError if it raised."""
         self.page.evaluate("([index]) => globalThis.cellRuns[index]", [index])
