@@ -7,8 +7,9 @@ import { Lexer, type Links, type Token, Tokenizer, type Tokens, type TokensList 
 
 /** Quotes, lists and emphasis inside each other; deeper ones are shown as text. */
 const MAX_DEPTH = 24;
-/** Characters of one paragraph or cell; marked's inline rules are quadratic on hostile input. */
+/** Characters, and marks, of one paragraph or cell: inline rules are quadratic on hostile input. */
 const MAX_INLINE = 20_000;
+const MAX_MARKS = 1500;
 /** A row may be two characters and stand for as many cells as the header has. */
 const MAX_CELLS = 20_000;
 
@@ -56,7 +57,7 @@ class BoundedLexer extends Lexer {
   }
 
   override inlineTokens(src: string, tokens: Token[] = []): Token[] {
-    if (this.depth >= MAX_DEPTH || src.length > MAX_INLINE) {
+    if (this.depth >= MAX_DEPTH || isExcessive(src)) {
       tokens.push({ type: "text", raw: src, text: src, escaped: false });
       return tokens;
     }
@@ -67,6 +68,11 @@ class BoundedLexer extends Lexer {
       this.depth -= 1;
     }
   }
+}
+
+function isExcessive(src: string): boolean {
+  if (src.length <= MAX_MARKS) return false;
+  return src.length > MAX_INLINE || (src.match(/[*_~`[\]]/g)?.length ?? 0) > MAX_MARKS;
 }
 
 /**

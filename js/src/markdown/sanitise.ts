@@ -12,6 +12,7 @@ const CONTENT: Config = {
   ],
   // No src: an image is a button until the reader asks for it.
   ALLOWED_ATTR: ["align", "alt", "href", "start"],
+  ADD_URI_SAFE_ATTR: ["align", "start"],
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:)/i,
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,

@@ -1,17 +1,17 @@
 /** The view of one chat: header, messages, composer, status line. */
 
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { queued, runningMessage } from "../state/select";
 import type { Chat, CommandRequest, Message, OptionsSource } from "../state/types";
 import { Composer } from "./composer";
 import { Shared, type ViewContext } from "./context";
 import { frame } from "./frames";
 import { Header } from "./header";
-import { chooseLanguage, words as wordsOf } from "./i18n";
+import { chooseLanguage, type Words, words as wordsOf } from "./i18n";
 import { isComposing, PRIVATE_EVENTS } from "./keys";
 import { Log } from "./log";
 import { Notice } from "./notice";
-import { isResponding, phaseOf } from "./phase";
+import { isResponding, type Phase, phaseOf } from "./phase";
 import { Queue } from "./queue";
 import { StatusLine } from "./status";
 import { useHostLook } from "./theme";
@@ -91,20 +91,28 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
           )}
           <StatusLine state={state} connection={connection} phase={phase} />
         </footer>
-        <Announcer text={responding ? words.typing : words[phase]} />
+        <Announcer responding={responding} phase={phase} words={words} />
       </section>
     </Shared.Provider>
   );
 }
 
 /** Start and end of an answer for those who listen; not each token, nor what was there before. */
-function Announcer({ text }: { text: string }) {
-  const first = useRef(text);
+function Announcer({ responding, phase, words }: AnnouncerProps) {
+  const heard = useRef(false);
+  if (responding) heard.current = true;
+  const end = phase === "done" ? words.answerDone : words[phase];
   return (
     <div class="kernelchat-announcer" role="status">
-      {text === first.current ? "" : text}
+      {heard.current && (responding ? words.typing : end)}
     </div>
   );
+}
+
+interface AnnouncerProps {
+  readonly responding: boolean;
+  readonly phase: Phase;
+  readonly words: Words;
 }
 
 /** Draws again at most once a frame, however many events come. */
@@ -132,7 +140,7 @@ function usePrivateEvents(onKey: (event: KeyboardEvent) => void) {
   const root = useRef<HTMLElement>(null);
   const latest = useRef(onKey);
   latest.current = onKey;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = root.current;
     if (!element) return undefined;
     const hold = (event: Event): void => {

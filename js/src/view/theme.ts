@@ -1,6 +1,6 @@
 /** Light or dark: as set, else as the host shows itself, else as the system does. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import type { ViewOptions } from "../state/types";
 
 export type Scheme = "light" | "dark";
@@ -8,7 +8,7 @@ export type Scheme = "light" | "dark";
 /** The scheme for our own colours; the host's variables are in the style sheet. */
 export function useHostLook(theme: ViewOptions["theme"]): Scheme {
   const [host, setHost] = useState(hostScheme);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const read = () => setHost(hostScheme());
     const observer = new MutationObserver(read);
     const filter = { attributes: true, attributeFilter: [...ATTRIBUTES, "class"] };

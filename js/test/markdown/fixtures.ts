@@ -1,0 +1,36 @@
+/** Named answers: each holds a construct whose meaning depends on what comes later. */
+
+export const fixtures: Record<string, string> = {
+  paragraphs:
+    "One line\nand the next.\n\nA second *paragraph* with `code`, **bold _nested_** text.",
+  setext: "Title\n=====\n\nSub\n---\n\nNot a title\n- a list\n",
+  atx: "# One\n## Two ##\ntext\n###### Six\n#no heading\n",
+  lists: "- a\n- b\n  - c\n    more\n\n  - d\n- e\n\n1. one\n2. two\n\n   para\n3) other\n",
+  looseLater: "* tight\n* so far\n\n* now loose\n\ntext after",
+  tasks: "- [ ] open\n- [x] done\n",
+  quotes: "> quoted\nlazy line\n> > deeper\n\n> again\n\nplain",
+  fence: "Before\n\n```python\nimport os\n\nprint('# no heading')\n```\nafter\n",
+  fenceOpen: "~~~js\nconst a = `x`;\n```\nstill code\n",
+  fenceIndented: "  ```\n  two\n    four\n one\n  ```  \ndone\n",
+  fenceAlmost: "````\n```\n``` x\n````\n\n```\nx\n```y\n```\n",
+  fenceInList: "1. Do\n\n   ```bash\n   ls -l\n   ```\n2. Then\n",
+  emptyFence: "```\n```\n\n```text\n\n\n```",
+  indented: "para\n    still para\n\n    code\n\n    more code\n\nend",
+  table: "| a | b |\n|:--|--:|\n| 1 | `x|y` |\n| 2 |\n\nafter\n",
+  tableAfterText: "text\n| a | b |\n|---|---|\n| 1<br>2 | 3 |\nnot a row",
+  rules: "above\n\n***\n\nbelow\n---\n",
+  links:
+    "[a](https://x.example/p), <https://y.example>, https://z.example/q. [m](mailto:a@b.example)",
+  definitionBefore: "[d]: https://d.example 'title'\n\nsee [d] and [D][d]\n",
+  definitionAfter: "see [d], ![i][d]\n\nmore text\n\nlast\n\n[d]: https://d.example/x\n",
+  definitionTwice: "[d]: https://one.example\n\n[d]\n\n[d]: https://two.example\n\n[d]\n",
+  images: "![alt](https://i.example/a.png) and [![in](https://i.example/b.png)](https://l.example)",
+  html: "<div onclick=x>\n\n**bold**\n\n</div>\n\na <b>b</b> <!-- c --> <script>alert(1)</script>\n",
+  entities: "&amp; &lt;b&gt; &copy; &#35; &nosuch; AT&T \\*no\\* \\<\n",
+  lineEnds: "one\r\ntwo  \r\nthree\r\n\r\n```\r\ncode\r\n```\r\n",
+  graphemes: "👩‍👩‍👧‍👦 family, 🇩🇪, é, नमस्ते, ❤️‍🔥, 你好👋🏽\n\n- 🏳️‍🌈\n",
+  deceit: "a\u202Eb\u2066c\u200B\u{E0041}\uFEFF d\u200Dx\n\nuser\u0000name\u00ADs\n",
+  blank: "\n\n  \n\ntext\n\n\n\n",
+  nested: "> - q\n>   1. w\n>\n>      ```\n>      z\n>      ```\n\n- > a\n  > b\n",
+  chinese: "你好，**世界**。\n\n1. 第一\n2. 第二：`代码`\n\n| 列 | 值 |\n|--|--|\n| 甲 | 乙 |\n",
+};
