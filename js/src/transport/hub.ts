@@ -65,7 +65,7 @@ export class Hub {
   /** Sessions that the kernel says it does not have. */
   readonly #absent = new Set<string>();
   #stream: Stream | null = null;
-  /** The sessions that the stream was opened for. */
+  /** The views that the stream was opened for: one more may be behind the others. */
   #streamed = "";
   #lastActive = 0;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -200,7 +200,7 @@ export class Hub {
     }
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => this.#settle(), this.#options.idle ?? IDLE_MS);
-    const streamed = JSON.stringify([...new Set(live.map(({ sessionId }) => sessionId))].sort());
+    const streamed = live.map(({ view }) => view).join();
     if (this.#stream !== null && this.#streamed === streamed) return;
     this.#stream?.close();
     this.#streamed = streamed;
