@@ -48,11 +48,12 @@ async def follow(
             if entries is None:
                 entries = [Entry(session.log.last_id, session.session_id, session.state.snapshot())]
             for entry in entries:
-                parts.append(encode(entry.event.name, entry.data, entry.id if with_ids else None))
-                cursor[session] = entry.id
-                size += len(parts[-1])
-                if size >= MAX_SEND:
+                part = encode(entry.event.name, entry.data, entry.id if with_ids else None)
+                size += len(part)
+                if parts and size > MAX_SEND:
                     return b"".join(parts)
+                parts.append(part)
+                cursor[session] = entry.id
         return b"".join(parts)
 
     stream = pump(

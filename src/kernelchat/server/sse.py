@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from ..log import EventLog
+from .protocol import ABORT
 
 MAX_SEND = 256 * 1024
 HEARTBEAT = 10.0
@@ -29,7 +30,8 @@ def encode(name: str, data: str | Mapping[str, Any], event_id: int | None = None
     """One event as bytes. `data` is JSON on one line, or what becomes that."""
     text = data if isinstance(data, str) else dumps(data)
     head = f"event: {name}\n" if event_id is None else f"id: {event_id}\nevent: {name}\n"
-    return f"{head}data: {text}\n\n".encode()
+    # Half a character that slipped in becomes JSON's own escape; strict, it would end all streams.
+    return f"{head}data: {text}\n\n".encode(errors="backslashreplace")
 
 
 def dumps(data: Mapping[str, Any]) -> str:
@@ -45,6 +47,12 @@ class EventResponse(StreamingResponse):
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         super().__init__(events, headers=HEADERS)
         self._events = events
+        self._abort: Callable[[], None] = _nothing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        self._abort = scope.get("state", {}).get(ABORT, _nothing)
+        await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Sends the stream; returns when it ended or the reader took nothing for too long."""
@@ -56,11 +64,16 @@ class EventResponse(StreamingResponse):
         try:
             await super().stream_response(bounded)
         except TimeoutError:
-            # Ending without the last chunk makes uvicorn close the connection.
-            return
+            self._abort()
+            # Once around, so that the connection is known as lost before this answer is.
+            await asyncio.sleep(0)
         finally:
             # A reader that leaves during a send leaves the generator suspended: end it now.
             await self._events.aclose()
+
+
+def _nothing() -> None:
+    """What an abort does where the server offers none."""
 
 
 class Signal:

@@ -20,6 +20,8 @@ from typing import Any, NoReturn, TypeVar
 import uvicorn
 from starlette.types import ASGIApp
 
+from .protocol import MAX_HEAD, Protocol
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -28,7 +30,9 @@ SLICE = 0.1
 NAME = "kernelchat-server"
 START_TIMEOUT = 5.0
 STOP_TIMEOUT = 1.5
+ABORT_AFTER = 0.6
 BACKLOG = 512
+ENDED = "The chat's server has ended: restart the kernel."
 
 
 class ServerThread:
@@ -87,7 +91,7 @@ class ServerThread:
                 return answer.get(timeout=SLICE)()
             except queue.Empty:
                 continue
-        raise RuntimeError("The chat's server has ended: restart the kernel.")
+        raise RuntimeError(ENDED)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Runs `coroutine` on the loop; the future can be waited for on any other thread."""
@@ -100,28 +104,8 @@ class ServerThread:
             OSError: no port could be had.
             RuntimeError: the server did not come up within 5 s.
         """
-        if self._socket is not None:
-            return self.port
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        bound.bind(("127.0.0.1", 0))
-        bound.set_inheritable(False)
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        self._socket, self._server = bound, server
-        self.call(self._serve)
+        # There, so that two threads that ask at once get one server.
+        server = self.run(self._begin, app)
         # Polled, since the main thread must take no lock that Ctrl-C could leave behind.
         until = time.monotonic() + START_TIMEOUT
         while not server.started:
@@ -130,7 +114,8 @@ class ServerThread:
                     "The chat's server did not start within 5 s; restart the kernel and try again."
                 )
             time.sleep(0.002)
-        self.port = bound.getsockname()[1]
+        if not self.port:
+            raise RuntimeError(ENDED)
         return self.port
 
     def stop(self) -> None:
@@ -158,12 +143,17 @@ class ServerThread:
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
 
-    def _serve(self) -> None:
-        assert self._server is not None
-        assert self._socket is not None
-        serving = self._server.serve(sockets=[self._socket])
-        self._serving = self.loop.create_task(serving, name="kernelchat-http")
-        self._serving.add_done_callback(self._served)
+    def _begin(self, app: ASGIApp) -> uvicorn.Server:
+        if self._server is None:
+            bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            bound.bind(("127.0.0.1", 0))
+            bound.set_inheritable(False)
+            server = uvicorn.Server(_config(app))
+            self._socket, self._server, self.port = bound, server, bound.getsockname()[1]
+            serving = server.serve(sockets=[bound])
+            self._serving = self.loop.create_task(serving, name="kernelchat-http")
+            self._serving.add_done_callback(self._served)
+        return self._server
 
     def _served(self, task: asyncio.Task[None]) -> None:
         self.port = 0
@@ -178,6 +168,30 @@ class ServerThread:
             self.loop.stop()
         else:
             self._server.should_exit = True
+            # Who sends half a request, or takes no answer, would hold up the end.
+            self.loop.call_later(ABORT_AFTER, self._abort_connections, self._server)
+
+    def _abort_connections(self, server: uvicorn.Server) -> None:
+        for connection in tuple(server.server_state.connections):
+            connection.transport.abort()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    # No `access_log=False`: that silences the user's own uvicorn servers too.
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=MAX_HEAD,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=1,
+    )
 
 
 def _raise(error: Exception) -> NoReturn:
