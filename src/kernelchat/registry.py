@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,22 +46,28 @@ class Registration:
     page_config: Callable[[], Mapping[str, Any]]
     send: Callable[[Mapping[str, Any]], None]
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    talks: OrderedDict[str, Session] = field(default_factory=OrderedDict)
+    talks: dict[str, Session] = field(default_factory=dict)
 
     def talk(self, session_id: str) -> Session:
-        """The talk of that id, begun if need be. At most 1,000 live, the longest idle go first."""
+        """The talk of that id, begun if need be. At most 1,000 live, the longest idle go first.
+
+        Raises:
+            ChatError: kind `rate_limit`; there is no room, since all are being answered.
+        """
         if session_id == self.session.session_id:
             return self.session
-        found = self.talks.get(session_id)
-        if found is None:
-            found = self.talks[session_id] = self.new_session(session_id)
-            for old in [i for i, talk in self.talks.items() if talk.idle][: self._surplus()]:
-                self.talks.pop(old).conversation.close()
-        self.talks.move_to_end(session_id)
-        return found
+        if session_id not in self.talks:
+            if len(self.talks) >= MAX_TALKS:
+                self._end_oldest()
+            self.talks[session_id] = self.new_session(session_id)
+        return self.talks[session_id]
 
-    def _surplus(self) -> int:
-        return max(0, len(self.talks) - MAX_TALKS)
+    def _end_oldest(self) -> None:
+        idle = [session_id for session_id, talk in self.talks.items() if talk.idle]
+        if not idle:
+            raise ChatError("rate_limit", f"{MAX_TALKS} talks are being answered: try again later.")
+        oldest = min(idle, key=lambda session_id: self.talks[session_id].used_at)
+        self.talks.pop(oldest).conversation.close()
 
 
 class Registry:
@@ -116,9 +121,12 @@ class Registry:
         Raises:
             ChatError: kind `not_found`; there is none, or it is somebody else's.
         """
-        for chat in self._reach(grant):
+        chats = self._reach(grant)
+        for chat in chats:
             if chat.session.session_id == session_id:
                 return chat.session
+        # After all chats: a client may have given its talk the name that a chat got later.
+        for chat in chats:
             if session_id in chat.talks:
                 return chat.talks[session_id]
         raise ChatError("not_found", NO_SESSION)
@@ -127,7 +135,7 @@ class Registry:
         """The conversation to ask in; with a chat's own token a new id starts a talk of its own.
 
         Raises:
-            ChatError: kind `not_found` or `input`.
+            ChatError: kind `not_found`, `input` or `rate_limit`.
         """
         if grant.owner is None:
             if session_id is None:
@@ -138,9 +146,8 @@ class Registry:
             raise ChatError("not_found", NO_SESSION)
         if session_id is None or session_id == chat.session.session_id:
             return chat.session
-        for other in self.chats():
-            if other.session.session_id == session_id:
-                raise ChatError("not_found", NO_SESSION)
+        if session_id not in chat.talks and self.shared(session_id) is not None:
+            raise ChatError("not_found", NO_SESSION)
         return chat.talk(session_id)
 
     def _reach(self, grant: Grant) -> tuple[Registration, ...]:

@@ -30,7 +30,7 @@ from .turns import AskedTurn, AskedTurns, turn_stream
 PROBE_GAP = 0.15
 PROBES_PER_SECOND = 50
 MAX_CURSORS = 1000
-_STATUS = {"not_found": 404, "auth": 401, "cancelled": 409}
+_STATUS = {"not_found": 404, "auth": 401, "cancelled": 409, "rate_limit": 429}
 _EVENT_ID = re.compile(r"[0-9]{1,19}")
 
 
@@ -83,29 +83,24 @@ class Server:
         body = await _body(request)
         command_id = body.get("command_id")
         command_id = new_id() if command_id is None else check_id(command_id, "command_id")
+        text, after = check_text(body.get("message")), _last_event_id(request)
         session = self._registry.talk(_session_id(body), _grant(request))
-        turn = self._turns.commanded(session, command_id)
-        if turn is None:
-            turn = self._turns.ask(
-                session, check_text(body.get("message")), (session.session_id, command_id)
-            )
-        return self._answer(turn, request)
+        return self._answer(self._turns.ask(session, text, command_id), after)
 
     async def ask_by_ticket(self, request: Request) -> Response:
         """Asks by GET, for an EventSource; the ticket stands for the token."""
-        ticket = request.query_params.get("ticket", "")
-        grant = self._turns.grant(ticket)
-        if grant is None:
+        query = dict(request.query_params)
+        ticket = self._turns.ticket(query.get("ticket", ""))
+        if ticket is None:
             return refuse(401, "auth", "A fresh ticket is needed: POST /api/tickets gives one.")
-        turn = self._turns.ticketed(ticket)
-        if turn is None:
-            text = check_text(request.query_params.get("message", ""))
-            session = self._registry.talk(_session_id(dict(request.query_params)), grant)
-            turn = self._turns.ask(session, text, ("", ticket))
-        return self._answer(turn, request)
-
-    def _answer(self, turn: AskedTurn, request: Request) -> Response:
         after = _last_event_id(request)
+        if ticket.turn is None:
+            text = check_text(query.get("message", ""))
+            session = self._registry.talk(_session_id(query), ticket.grant)
+            ticket.turn = self._turns.start(session, text, new_id())
+        return self._answer(ticket.turn, after)
+
+    def _answer(self, turn: AskedTurn, after: int | None) -> Response:
         if after is not None and turn.all_delivered(after):
             return Response(status_code=204)
         instance = self._registry.instance
@@ -165,8 +160,7 @@ class Server:
                 "session_id": chat.session.session_id,
                 "instance": self._registry.instance,
                 "config": dict(chat.page_config()),
-            },
-            headers={"Cache-Control": "no-store"},
+            }
         )
 
     def _session(self, request: Request) -> Session:
@@ -196,6 +190,7 @@ def create_app(registry: Registry, *, port: Callable[[], int], stopping: asyncio
             ChatError: _refused,
             BodyTooLargeError: _too_large,
             ClientDisconnect: _gone,
+            Exception: _broken,
         },
     )
     # A redirect would send the token to an address that nobody checked.
@@ -258,3 +253,8 @@ async def _too_large(request: Request, error: Exception) -> Response:
 
 async def _gone(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    # Starlette raises it again, for the log.
+    return refuse(500, "server", "The chat's server failed at this request.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
@@ -22,7 +23,6 @@ TOKEN_HEADER = b"x-kernelchat-token"
 ALLOWED_HEADERS = "authorization, content-type, last-event-id, x-kernelchat-token"
 GRANT = "kernelchat.grant"
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 _OPEN = re.compile(r"/|/assets/[^/]*|/api/probe|/api/exchange")
 
 
@@ -57,9 +57,10 @@ class Guard:
         if scope["type"] != "http":
             return
         headers = _headers(scope)
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        sender = _Cors(send, origin) if origin and self._origin_allowed(origin) else send
-        refusal = self._refusal(scope, headers, origin)
+        origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
+        known = origin is not None and self._origin_allowed(origin)
+        sender = _Answer(send, origin if known else None)
+        refusal = self._refusal(scope, headers, stranger=origin is not None and not known)
         if refusal is not None:
             await refusal(scope, receive, sender)
             return
@@ -67,12 +68,12 @@ class Guard:
         await self._app(scope, body if _has_body(scope) else receive, sender)
 
     def _refusal(
-        self, scope: Scope, headers: Mapping[bytes, bytes], origin: str
+        self, scope: Scope, headers: Mapping[bytes, bytes], *, stranger: bool
     ) -> Response | None:
         path, method = scope["path"], scope["method"]
         if not self._host_allowed(headers):
             return refuse(421, "input", "This server answers only to its own address.")
-        if origin and not self._origin_allowed(origin):
+        if stranger:
             return refuse(403, "auth", "Pages of this origin may not use this chat.")
         if method == "OPTIONS":
             return Response(status_code=204)
@@ -82,7 +83,8 @@ class Guard:
             return refuse(405, "input", f"{method} is not for this address.", allowed)
         grant = self._grant(headers)
         if grant is None and not _OPEN.fullmatch(path) and not _ticketed(scope):
-            return refuse(401, "auth", "A valid token is needed: send it as a bearer token.")
+            needed = "A valid token is needed: send it as a bearer token."
+            return refuse(401, "auth", needed, {"WWW-Authenticate": "Bearer"})
         if methods is None:
             return refuse(404, "not_found", "There is nothing at this address.")
         scope[GRANT] = grant
@@ -111,7 +113,7 @@ class Guard:
             return bool(parts.netloc) and origin == f"vscode-webview://{parts.netloc}"
         if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
             return False
-        return "@" not in parts.netloc and host in _LOOPBACK
+        return "@" not in parts.netloc and host is not None and _is_loopback(host)
 
     def _grant(self, headers: Mapping[bytes, bytes]) -> Grant | None:
         given = headers.get(TOKEN_HEADER)
@@ -131,6 +133,16 @@ def refuse(
 ) -> JSONResponse:
     """An error before a stream starts, as DESIGN.md section 3 says."""
     return JSONResponse({"error": {"kind": kind, "message": message}}, status, headers=headers)
+
+
+def _is_loopback(host: str) -> bool:
+    # Nobody can own a name under .localhost (RFC 6761), and browsers look none up.
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:
@@ -181,18 +193,25 @@ class _Limited:
         return message
 
 
-class _Cors:
-    def __init__(self, send: Send, origin: str) -> None:
+class _Answer:
+    """Adds what every answer has: CORS where the origin is allowed, and what keeps it private."""
+
+    def __init__(self, send: Send, origin: str | None) -> None:
         self._send = send
-        self._headers = [
-            (b"access-control-allow-origin", origin.encode("latin-1")),
-            (b"vary", b"Origin"),
-            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-            (b"access-control-allow-headers", ALLOWED_HEADERS.encode()),
-            (b"access-control-max-age", b"600"),
-        ]
+        # Said without an origin too, or a cache would give that answer to a page that has one.
+        self._headers = [(b"vary", b"Origin"), (b"x-content-type-options", b"nosniff")]
+        if origin is not None:
+            self._headers += [
+                (b"access-control-allow-origin", origin.encode("latin-1")),
+                (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+                (b"access-control-allow-headers", ALLOWED_HEADERS.encode()),
+                (b"access-control-max-age", b"600"),
+            ]
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *self._headers]}
+            headers = [*message["headers"], *self._headers]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": headers}
         await self._send(message)

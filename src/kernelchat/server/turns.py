@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..commands import Send, new_id
 from ..errors import ChatError
-from ..events import Done, Event, Failed, Removed, TokenAdded
+from ..events import Done, Event, Failed, TokenAdded
 from ..log import Entry
 from ..reader import TextReader
 from ..registry import Grant
@@ -23,8 +23,10 @@ from ..session import Session
 from .follow import greeting
 from .sse import MAX_SEND, encode, pump
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
 START_WITHIN = 30.0
-KEPT_AFTER_END = 60.0
 MAX_TURNS = 10_000
 
 
@@ -37,70 +39,96 @@ class AskedTurn:
     reply_id: str
     first_id: int
 
+    @property
+    def kept(self) -> bool:
+        """Whether it can be continued: it waits, goes on, or ended less than a minute ago."""
+        return self.session.kept(self.reply_id)
+
+    @property
+    def taken_back(self) -> bool:
+        """Whether the question was removed while it waited, so that no answer will come."""
+        return self.session.state.get(self.question_id) is None
+
     def all_delivered(self, after: int) -> bool:
         """Whether a reader that has event `after` has everything."""
+        if self.taken_back:
+            # What follows the first event of such a turn is the error that says so.
+            return after > self.first_id
         ended = self.session.state.ended(self.reply_id)
         return ended is not None and after >= ended
+
+
+@dataclass(slots=True)
+class Ticket:
+    """The right to start one turn in time, and to come back to it.
+
+    Attributes:
+        grant: what it opens.
+        until: when it lapses unused, on `time.monotonic`.
+        turn: what it started.
+    """
+
+    grant: Grant
+    until: float
+    turn: AskedTurn | None = None
+
+    @property
+    def valid(self) -> bool:
+        """Whether it can be presented now."""
+        return time.monotonic() < self.until if self.turn is None else self.turn.kept
 
 
 class AskedTurns:
     """Who asked for which turn, by ticket or by command id. The server's loop only."""
 
     def __init__(self) -> None:
-        self._tickets: OrderedDict[str, tuple[Grant, float]] = OrderedDict()
-        self._turns: OrderedDict[tuple[str, str], AskedTurn] = OrderedDict()
+        self._tickets: dict[str, Ticket] = {}
+        # By the session itself: clients of two chats may give their talks the same name.
+        self._commands: dict[tuple[Session, str], AskedTurn] = {}
 
     def issue(self, grant: Grant) -> str:
         """A new ticket for one turn that must start within 30 s."""
-        ticket = secrets.token_urlsafe(32)
-        self._tickets[ticket] = (grant, time.monotonic() + START_WITHIN)
-        while len(self._tickets) > MAX_TURNS:
-            self._tickets.popitem(last=False)
-        return ticket
+        self._tickets = {t: v for t, v in self._tickets.items() if v.valid}
+        name = secrets.token_urlsafe(32)
+        _put(self._tickets, name, Ticket(grant, time.monotonic() + START_WITHIN))
+        return name
 
-    def grant(self, ticket: str) -> Grant | None:
-        """What the ticket opens; None where there is no such ticket or it was not used in time."""
-        grant, until = self._tickets.get(ticket, (None, 0.0))
-        if grant is None:
-            return None
-        turn = self._turns.get(("", ticket))
-        if turn is None:
-            return grant if time.monotonic() < until else None
-        return grant if self._kept(turn) else None
+    def ticket(self, name: str) -> Ticket | None:
+        """The ticket of that name; None where there is none, or none that is valid any more."""
+        ticket = self._tickets.get(name)
+        return ticket if ticket is not None and ticket.valid else None
 
-    def ticketed(self, ticket: str) -> AskedTurn | None:
-        """The turn that the ticket started."""
-        return self._turns.get(("", ticket))
-
-    def commanded(self, session: Session, command_id: str) -> AskedTurn | None:
-        """The turn that this command started.
+    def ask(self, session: Session, text: str, command_id: str) -> AskedTurn:
+        """Asks, or finds the turn that the same command started before.
 
         Raises:
-            ChatError: kind `not_found`; it ended more than a minute ago.
+            ChatError: the question is refused; kind `not_found`, the command was carried out and
+                its turn is over.
         """
-        turn = self._turns.get((session.session_id, command_id))
-        if turn is not None and not self._kept(turn):
+        self._commands = {c: turn for c, turn in self._commands.items() if turn.kept}
+        turn = self._commands.get((session, command_id))
+        if turn is None:
+            turn = self.start(session, text, command_id)
+            _put(self._commands, (session, command_id), turn)
+        return turn
+
+    def start(self, session: Session, text: str, command_id: str) -> AskedTurn:
+        """Asks.
+
+        Raises:
+            ChatError: as `ask`.
+        """
+        turn = AskedTurn(session, new_id(), new_id(), session.log.last_id + 1)
+        session.execute(Send(command_id, text, message_id=turn.question_id, reply_id=turn.reply_id))
+        if turn.taken_back:
             raise ChatError("not_found", "That turn is over: read it in the conversation.")
         return turn
 
-    def ask(self, session: Session, text: str, key: tuple[str, str]) -> AskedTurn:
-        """Asks, and remembers the turn under `key`.
 
-        Raises:
-            ChatError: the question is refused.
-        """
-        command_id = key[1]
-        question_id, reply_id = new_id(), new_id()
-        first_id = session.log.last_id + 1
-        session.execute(Send(command_id, text, message_id=question_id, reply_id=reply_id))
-        turn = AskedTurn(session, question_id, reply_id, first_id)
-        self._turns[key] = turn
-        while len(self._turns) > MAX_TURNS:
-            self._turns.popitem(last=False)
-        return turn
-
-    def _kept(self, turn: AskedTurn) -> bool:
-        return turn.session.kept(turn.reply_id)
+def _put(kept: dict[K, V], key: K, value: V) -> None:
+    kept[key] = value
+    if len(kept) > MAX_TURNS:
+        del kept[next(iter(kept))]
 
 
 async def turn_stream(
@@ -115,29 +143,29 @@ async def turn_stream(
     if draft is not None:
         reader.resume(turn.reply_id, *draft.after(after))
     ended = False
+    held = b""
 
     def collect() -> bytes:
-        nonlocal ended
-        parts: list[bytes] = []
-        size = 0
-        for event_id, event in reader.take():
-            shown = _shown(event, turn)
-            if shown is None:
-                continue
-            parts.append(
-                encode(shown.name, Entry(event_id, session.session_id, shown).data, event_id)
-            )
-            size += len(parts[-1])
-            ended = ended or isinstance(shown, Done | Failed)
-            if ended or size >= MAX_SEND:
+        nonlocal ended, held
+        parts = [held] if held else []
+        size, held = len(held), b""
+        for event_id, event in () if ended else _events(reader, turn):
+            ended = isinstance(event, Done | Failed)
+            part = encode(event.name, Entry(event_id, session.session_id, event).data, event_id)
+            size += len(part)
+            if parts and size > MAX_SEND:
+                held = part
+                break
+            parts.append(part)
+            if ended:
                 break
         return b"".join(parts)
 
     stream = pump(
         [session.log],
         prelude=encode("connected", greeting(session, instance), after),
-        collect=lambda: b"" if ended else collect(),
-        over=lambda: ended or session.log.closed or session.state.get(turn.question_id) is None,
+        collect=collect,
+        over=lambda: ended or session.log.closed,
         stopping=stopping,
     )
     try:
@@ -147,9 +175,11 @@ async def turn_stream(
         await stream.aclose()
 
 
-def _shown(event: Event, turn: AskedTurn) -> Event | None:
-    if isinstance(event, TokenAdded | Done | Failed):
-        return event
-    if isinstance(event, Removed) and turn.question_id in event.message_ids:
-        return Failed(turn.reply_id, "cancelled", "The question was taken back.", False)
-    return None
+def _events(reader: TextReader, turn: AskedTurn) -> Iterator[tuple[int, Event]]:
+    for event_id, event in reader.take():
+        if isinstance(event, TokenAdded | Done | Failed):
+            yield event_id, event
+    # Asked of the state, since the event may have fallen off the log.
+    if turn.taken_back:
+        error = Failed(turn.reply_id, "cancelled", "The question was taken back.", False)
+        yield turn.session.log.last_id, error
