@@ -73,9 +73,10 @@ def _height(name: str, value: object) -> int:
 
 
 def _speed(name: str, value: object) -> float:
-    if value == "instant":
+    # What the trait holds passes unchanged: traitlets checks a value more than once.
+    if value in ("instant", -1.0):
         return -1.0
-    if value in (None, "auto"):
+    if value in (None, "auto") or (value == 0 and not isinstance(value, bool)):
         return 0.0
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f'{name} is characters per second, such as 60, or "instant".')
