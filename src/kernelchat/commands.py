@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 from uuid import uuid4
 
 from .errors import ChatError
+from .events import is_plain
 
 MAX_TEXT_BYTES = 1 << 20
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -209,7 +210,9 @@ def from_wire(data: object) -> Command:
     for f in fields(command):
         if f.name in local or (f.name not in data and f.name != "command_id"):
             continue
-        values[f.name] = _check(f.name, data.get(f.name))
+        value = data.get(f.name)
+        # Left out and null are the same where a command does without.
+        values[f.name] = None if value is None and f.default is None else _check(f.name, value)
     try:
         return command(**values)
     except TypeError:
@@ -223,11 +226,11 @@ def _check(name: str, value: object) -> Any:
     if name == "attachments":
         if not isinstance(value, list | tuple) or not all(isinstance(a, dict) for a in value):
             raise ChatError("input", "attachments must be a list of objects.")
+        if not is_plain(value):
+            raise ChatError("input", "attachments hold a broken character or number: remove it.")
         return tuple(value)
     if name == "value":
         if value not in _FEEDBACK:
             raise ChatError("input", "The value of feedback is up, down or null.")
         return value
-    if name == "message_id" and value is None:
-        return None
     return check_id(value, name)

@@ -6,8 +6,9 @@ module and the browser's `state/` are both tested against.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 from .message import Message
@@ -180,6 +181,22 @@ _FIELDS: Mapping[type[Event], tuple[tuple[str, str], ...]] = {
     event: tuple((f.name, _WIRE_NAMES.get(f.name, f.name)) for f in fields(event))
     for event in EVENTS.values()
 }
+_OPTIONAL = frozenset(
+    f.name for event in EVENTS.values() for f in fields(event) if f.default is not MISSING
+)
+
+
+def is_plain(value: object) -> bool:
+    """Whether `value` can travel: JSON values that every reader can parse.
+
+    What cannot (a lone surrogate, NaN, an object) must not get into a log, since it would break
+    all of its readers.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def to_wire(event: Event, *, event_id: int, session_id: str) -> dict[str, Any]:
@@ -209,13 +226,15 @@ def from_wire(name: str, data: Mapping[str, Any]) -> Event | None:
         attribute: data[key] for attribute, key in _FIELDS[event] if key in data
     }
     if event is MessageAdded:
-        values["message"] = Message.from_wire(values["message"])
+        values["message"] = Message.from_wire(data["message"])
     if "messages" in values:
         values["messages"] = tuple(Message.from_wire(m) for m in values["messages"])
     if "message_ids" in values:
         values["message_ids"] = tuple(values["message_ids"])
     missing = [
-        key for attribute, key in _FIELDS[event] if attribute not in values and event is not Status
+        key
+        for attribute, key in _FIELDS[event]
+        if attribute not in values and attribute not in _OPTIONAL
     ]
     if missing:
         raise KeyError(missing[0])
