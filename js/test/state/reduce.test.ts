@@ -69,6 +69,14 @@ describe("exactly once", () => {
     expect(reduceAll(state, [token, token])).toEqual(once);
   });
 
+  it("drops the last event again where it comes with the next one", () => {
+    const thought = (id: number, text: string) =>
+      event("reasoning", id, { message_id: "a2", index: 0, text });
+    const once = reduce(writing(), thought(FIRST + 5, "one "));
+    const next = reduceAll(once, [thought(FIRST + 5, "one "), thought(FIRST + 6, "two")]);
+    expect(get(next, "a2").reasoning).toBe("one two");
+  });
+
   it("drops a token whose index was there, even with a new id", () => {
     const once = reduce(
       writing(),

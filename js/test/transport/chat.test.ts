@@ -348,6 +348,23 @@ describe("commands over HTTP", () => {
   });
 });
 
+describe("a late refusal", () => {
+  it("does not lose the road that was found since", async () => {
+    const kernel = await standing(true);
+    const error = { error: { kind: "auth", message: "No." } };
+    void send(kernel);
+    void send(kernel);
+    await flush();
+    const [first, second] = kernel.net.waiting("/commands");
+    first?.json(401, error);
+    await flush();
+    await kernel.prove();
+    second?.json(401, error);
+    await flush();
+    expect(kernel.transport).toBe("direct");
+  });
+});
+
 describe("a branch that was never loaded", () => {
   const astray = async (http: boolean) => {
     const kernel = await standing(http);

@@ -117,6 +117,19 @@ describe("a stream while nothing happens", () => {
     expect(openStreams(kernel)[0]?.body.cursors).toEqual({ s1: kernel.talk.last });
   });
 
+  it("stays as long as events come, though no answer runs", async () => {
+    const { kernel, line } = await standing();
+    for (let i = 0; i < 5; i += 1) {
+      await wait(6_000);
+      kernel.talk.notice("a callback failed");
+      line.flow();
+      await flush();
+    }
+    expect(line.open).toBe(true);
+    await wait(20_000);
+    expect(line.open).toBe(false);
+  });
+
   it("stays as long as an answer runs, however long the model is silent", async () => {
     const { kernel, line } = await standing();
     kernel.talk.send("hi");
