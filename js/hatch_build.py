@@ -19,6 +19,7 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OUTPUTS = ("widget.js", "page.js", "page.html", "client.js")
+"""All that `npm run build` writes; anything else in the folder is of an earlier version."""
 RECORD = "built.json"
 OLDEST_NODE = (22, 12)
 
@@ -101,8 +102,7 @@ def source_digest(root: Path) -> str:
 def output_digest(root: Path) -> str:
     """The hash of the built files. Raises FileNotFoundError when one is missing."""
     static = static_folder(root)
-    built = {static / name for name in OUTPUTS} | {f for f in static.iterdir() if f.name != RECORD}
-    return digest(static, built)
+    return digest(static, (static / name for name in OUTPUTS))
 
 
 def is_current(root: Path) -> bool:
@@ -110,7 +110,7 @@ def is_current(root: Path) -> bool:
     try:
         record = json.loads((static_folder(root) / RECORD).read_text("utf-8"))
         now = {"sources": source_digest(root), "outputs": output_digest(root)}
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a record cut short is no JSON
         return False
     return bool(record == now)
 
@@ -143,14 +143,15 @@ def ensure_built(root: Path) -> bool:
     static = static_folder(root)
     # Read before the build: what is edited meanwhile must make the next check fail.
     record = {"sources": source_digest(root)}
-    if static.exists():
-        shutil.rmtree(static)
+    # In place: a kernel that starts meanwhile still finds what was built before.
     done = run_npm(root, "run", "build")
     if done.returncode != 0:
         raise JavaScriptBuildError(f"{done.stdout}\n`npm run build` failed in js/: see above.")
     missing = [name for name in OUTPUTS if not (static / name).is_file()]
     if missing:
         raise JavaScriptBuildError(f"`npm run build` in js/ did not write {', '.join(missing)}.")
+    for leftover in set(static.iterdir()) - {static / name for name in OUTPUTS}:
+        leftover.unlink()
     record["outputs"] = output_digest(root)
     (static / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     return True

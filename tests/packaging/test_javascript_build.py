@@ -34,7 +34,7 @@ class Project:
         if script == "install":
             (root / "js" / "node_modules").mkdir(exist_ok=True)
         if script == "build":
-            self.static.mkdir(parents=True)
+            self.static.mkdir(parents=True, exist_ok=True)
             for name in self.written:
                 (self.static / name).write_bytes((root / "js/src/widget.ts").read_bytes())
         return subprocess.CompletedProcess(arguments, 0, stdout="")
@@ -84,6 +84,14 @@ def test_a_missing_or_foreign_output_is_built_again(project: Project, name: str)
     assert ensure_built(project.root)
 
     (project.static / name).write_text("of another build")
+    assert ensure_built(project.root)
+
+
+def test_a_record_cut_short_is_no_record(project: Project) -> None:
+    ensure_built(project.root)
+    record = project.static / hatch_build.RECORD
+    record.write_text(record.read_text()[:20])
+
     assert ensure_built(project.root)
 
 
