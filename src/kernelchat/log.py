@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
 
-from .events import Event, MessageAdded, TokenAdded, to_wire
+from .events import Event, MessageAdded, Reasoning, TokenAdded, Update, to_wire
 
 TAIL_EVENTS = 512
 TAIL_CHARACTERS = 256 * 1024
@@ -179,8 +179,10 @@ class MemoryLog:
 
 def _weight(event: Event) -> int:
     # `done` and `snapshot` share their text with the messages, they keep none alive themselves.
-    if isinstance(event, TokenAdded):
+    if isinstance(event, TokenAdded | Reasoning):
         return len(event.text)
     if isinstance(event, MessageAdded):
         return len(event.message.text)
+    if isinstance(event, Update):
+        return len(event.changes.get("text", ""))
     return 0

@@ -15,7 +15,7 @@ ROLES: frozenset[str] = frozenset({"user", "assistant", "system"})
 COLLAPSE_EVERY = 256
 
 _FENCE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t]*$", re.M | re.S
+    r"^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t\r]*$", re.M | re.S
 )
 
 
@@ -88,7 +88,16 @@ class Draft:
     lock is needed.
     """
 
-    __slots__ = ("_body", "_ends", "_ids", "_reasoning", "length", "message", "reasonings")
+    __slots__ = (
+        "_begin",
+        "_body",
+        "_ends",
+        "_ids",
+        "_reasoning",
+        "length",
+        "message",
+        "reasonings",
+    )
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -96,6 +105,8 @@ class Draft:
         self.reasonings = 0
         self._body: tuple[str, int, list[str]] = (message.text, message.tokens, [])
         self._reasoning: list[str] = [message.reasoning]
+        # What came before this process saw it: so many tokens and characters.
+        self._begin = message.tokens, self.length
         self._ends = array("Q")
         self._ids = array("Q")
 
@@ -128,13 +139,14 @@ class Draft:
         return count + len(pieces)
 
     def offset(self, index: int) -> int:
-        """Where token `index` begins, in characters."""
-        return self._ends[index - 1] if index else 0
+        """Where token `index` begins, in characters; of those it began with, where they end."""
+        tokens, characters = self._begin
+        return self._ends[index - tokens - 1] if index > tokens else characters
 
     def after(self, event_id: int) -> tuple[int, int]:
         """Index and offset in characters of the first token that came after event `event_id`."""
-        seen = bisect_right(self._ids, event_id)
-        return seen, self.offset(seen)
+        index = self._begin[0] + bisect_right(self._ids, event_id)
+        return index, self.offset(index)
 
     def freeze(self, **changes: Any) -> Message:
         """The message as it is now, with `changes` made."""

@@ -63,7 +63,7 @@ class ChatWidget(anywidget.AnyWidget):
         return check_look(proposal["trait"].name, proposal["value"])
 
     def send(self, content: Any, buffers: Any = None) -> None:
-        """ipywidgets' own: sends a custom message to the views. To ask, use `ask`.
+        """Ipywidgets' own: sends a custom message to the views. To ask, use `ask`.
 
         Raises:
             TypeError: `content` is a string, so a question was meant.
