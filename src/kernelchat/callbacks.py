@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from .errors import ChatError
 from .events import Done, Event, Failed, Status, TokenAdded
-from .message import Message
+from .message import Message, Token
 from .reader import TextReader
 from .session import Session
 
@@ -26,19 +26,6 @@ Kind: TypeAlias = Literal["token", "done", "error"]
 Callback: TypeAlias = Callable[[Any], object]
 
 NAME = "kernelchat-callbacks"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of text the model sent. `str(token)` is its text; `index` counts from 0."""
-
-    text: str
-    index: int
-    message_id: str
-    session_id: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .callbacks import Callback, Callbacks
-from .commands import check_id, new_id
+from .archive import Archive
 from .controls import Controls
 from .endpoint import Endpoint
 from .errors import ChatError
 from .look import LOOK, check_look, check_retries, check_seconds
 from .widget import ChatWidget
 
-F = TypeVar("F", bound=Callback)
+if TYPE_CHECKING:
+    from .session import Session
+
+F = TypeVar("F", bound=Callable[[Any], object])
 _WIDGET_KEYWORDS = frozenset({"layout", "tooltip", "tabbable"})
 _MODEL_KEYWORDS = ("script", "base_url", "api_key", "client")
 
 
-class Chat(Controls, ChatWidget):
+class Chat(Controls, Archive, ChatWidget):
     """An AI chat in a cell; the same object is driven from Python.
 
     ```python
@@ -39,6 +41,8 @@ class Chat(Controls, ChatWidget):
         model: a model's name, a function of (messages), an object with `stream(messages)`, or None.
         system: the system prompt.
         session_id: names the conversation; the same name again in one kernel is the same one.
+        store: keeps the conversation: a path such as "chats.sqlite", or an object with `load` and
+            `save` (see `kernelchat.Store`).
         messages: `{"role", "content"}` dicts to begin with.
         script: answers to play instead of asking a model.
         base_url: address of a service that speaks OpenAI's API.
@@ -75,6 +79,7 @@ class Chat(Controls, ChatWidget):
         *,
         system: str = "",
         session_id: str | None = None,
+        store: object = None,
         messages: Sequence[Mapping[str, Any]] | None = None,
         script: Sequence[str] | None = None,
         base_url: str | None = None,
@@ -87,6 +92,8 @@ class Chat(Controls, ChatWidget):
         **options: Any,
     ) -> None:
         # Imported with the first chat: what serves and what asks costs more than the widget.
+        from .callbacks import Callbacks
+        from .commands import check_id, new_id
         from .models.choose import choose
         from .runtime import runtime
         from .session import Session
@@ -115,22 +122,38 @@ class Chat(Controls, ChatWidget):
         session_id = session_id or new_id()
         session = self._runtime.registry.shared(session_id)
         named = model is not None or any(value is not None for value in service.values())
+        self._store = None if store is None else self._runtime.store_thread(store)
         if session is None:
             session = Session(session_id, self._model, system=system, limits=limits)
+            self._keep(session)
         elif named:
             session.model, session.limits = self._model, limits
         else:
             self._model = session.model
         if system:
             session.system = system
-        self._session = session
+        self._session: Session = session
         self._callbacks = Callbacks(self._report, self._on_status)
         # All before the comm opens: a view may speak as soon as it does, on another thread.
         self._join(choice, port, list(messages or ()))
         super().__init__(**widget, **look)
 
+    def _keep(self, session: Session) -> None:
+        thread = self._store
+        if thread is None:
+            return
+        talk, trouble = None, ""
+        try:
+            talk = thread.run(lambda: thread.store.load(session.session_id))
+        except Exception as error:  # noqa: BLE001 - a store of the user's may raise anything
+            trouble = f"What was kept could not be read: {error}"
+        self._runtime.thread.run(session.keep, thread, talk)
+        if trouble:
+            self._runtime.thread.run(session.conversation.notice, "warning", "store", trouble)
+
     def _join(self, choice: str, port: int, messages: list[Mapping[str, Any]]) -> None:
         from .comm import CommCarrier
+        from .commands import new_id
         from .registry import Registration
 
         runtime, session = self._runtime, self._session
@@ -138,7 +161,8 @@ class Chat(Controls, ChatWidget):
             "port": port,
             "instance": runtime.registry.instance,
             "widget_id": new_id(),
-            "start": session.log.last_id,
+            # A view may begin empty at this event; where there was a talk before, at none.
+            "start": 0 if session.state.ids() else session.log.last_id,
             "transport_choice": choice,
             "session_id": session.session_id,
         }
@@ -213,7 +237,7 @@ class Chat(Controls, ChatWidget):
         self._callbacks.add("error", callback)
         return callback
 
-    def off(self, callback: Callback) -> None:
+    def off(self, callback: Callable[[Any], object]) -> None:
         """Forgets a callback.
 
         Raises:
@@ -265,7 +289,7 @@ class Chat(Controls, ChatWidget):
                 time.sleep(0.005)
         self._callbacks.close()
 
-    async def _end(self, sessions: Sequence[Any]) -> None:
+    async def _end(self, sessions: Sequence[Session]) -> None:
         for session in sessions:
             await session.close()
         self._carrier.close()
@@ -279,10 +303,10 @@ class Chat(Controls, ChatWidget):
         if not self.port:
             raise ChatError("input", 'With transport="comm" a chat has no address; leave it out.')
 
-    def _sessions(self) -> list[Any]:
+    def _sessions(self) -> list[Session]:
         return [self._session, *self._registration.talks.values()]
 
-    def _new_talk(self, session_id: str) -> Any:
+    def _new_talk(self, session_id: str) -> Session:
         from .session import Session
 
         talk = Session(session_id, self._model, system=self._system, limits=self._limits)

@@ -88,6 +88,7 @@ class CommCarrier:
         self._on_view = on_view
         self._cursor = session.log.last_id
         self._views_on_comm: dict[str, None] = {}
+        self._acknowledging: set[asyncio.Task[None]] = set()
         self._undo = [
             session.log.subscribe(self._on_event),
             session.on_readers_changed(self._on_readers),
@@ -141,6 +142,14 @@ class CommCarrier:
             refusal = {"kind": error.kind, "message": error.message}
             self._post({"type": "ack", "command_id": command_id, "error": refusal})
             return
+        acknowledged = self._acknowledge(command.command_id, event_id)
+        task = asyncio.get_running_loop().create_task(acknowledged)
+        self._acknowledging.add(task)
+        task.add_done_callback(self._acknowledging.discard)
+
+    async def _acknowledge(self, command_id: str, event_id: int) -> None:
+        # Acknowledged means kept: it outlives the process.
+        await self._session.saved(event_id)
         self._post({"type": "ack", "command_id": command_id, "event_id": event_id})
 
     # to the views

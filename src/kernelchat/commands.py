@@ -10,10 +10,15 @@ from uuid import uuid4
 
 from .errors import ChatError
 from .events import is_plain
+from .message import ROLES, Role
 
 MAX_TEXT_BYTES = 1 << 20
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _FEEDBACK = ("up", "down", None)
+_MESSAGES = (
+    'messages must be dicts such as {"role": "user", "content": "Hello"}, '
+    "with a role of user, assistant or system"
+)
 
 
 def new_id() -> str:
@@ -180,6 +185,29 @@ def check_id(value: object, name: str) -> str:
             f"{name} must be 1 to 128 characters out of letters, digits and _ . : -",
         )
     return value
+
+
+def check_messages(messages: object) -> list[tuple[Role, str]]:
+    """`messages` as roles and texts.
+
+    Raises:
+        ChatError: kind `input`; it is no list of `{"role", "content"}` dicts.
+    """
+    if not isinstance(messages, list | tuple):
+        raise ChatError("input", f"{_MESSAGES}, in a list, not {type(messages).__name__}.")
+    return [_message(message) for message in messages]
+
+
+def _message(message: object) -> tuple[Any, str]:
+    if isinstance(message, Mapping):
+        role, text = message.get("role"), message.get("content")
+        if isinstance(role, str) and role in ROLES and isinstance(text, str):
+            if is_plain(text):
+                return role, text
+            raise ChatError(
+                "input", "messages hold a broken character (a lone surrogate): remove it."
+            )
+    raise ChatError("input", f"{_MESSAGES}; got {str(message)[:80]!r}.")
 
 
 def to_wire(command: Command) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import commands as c
 from .errors import ChatError
-from .message import Message
-from .reply import Reply
-from .session import Session
+
+if TYPE_CHECKING:
+    from .message import Message
+    from .reply import Reply
+    from .session import Session
 
 
 class Controls:
@@ -31,20 +32,22 @@ class Controls:
             ChatError: kind `input`, the text is empty, too long or no text; kind `cancelled`, the
                 chat is closed.
         """
+        from . import commands as c
+
         self._check_open()
         c.check_text(text)
         question_id, reply_id = c.new_id(), c.new_id()
         send = c.Send(c.new_id(), text, message_id=question_id, reply_id=reply_id)
         after = self._session.log.last_id
         self._runtime.thread.call(self._session.execute, send)
-        return Reply(self._session, question_id, reply_id, after, self.stop)
+        return self._reply(question_id, reply_id, after)
 
     def stop(self, message_id: str | None = None) -> None:
         """Ends the answer that runs, or only that of `message_id`; its text so far is kept.
 
         Prompts that wait go on. Does nothing where nothing runs.
         """
-        self._execute(c.Stop(c.new_id(), message_id))
+        self._execute("stop", message_id=message_id)
 
     def regenerate(self, message_id: str | None = None) -> Reply:
         """Asks for another answer beside `message_id`, by default the last one shown.
@@ -52,8 +55,7 @@ class Controls:
         Raises:
             ChatError: kind `input`, nothing was asked yet; kind `not_found`, no such message.
         """
-        reply_id = c.new_id()
-        return self._answer(c.Regenerate(c.new_id(), message_id, reply_id), reply_id)
+        return self._answer("regenerate", message_id=message_id)
 
     def edit(self, message_id: str, text: str) -> Reply:
         """Asks `text` in the place of question `message_id`; both stay, as branches.
@@ -61,8 +63,7 @@ class Controls:
         Raises:
             ChatError: kind `input`, no such text or no question; kind `not_found`, no such message.
         """
-        reply_id = c.new_id()
-        return self._answer(c.Edit(c.new_id(), message_id, c.check_text(text), reply_id), reply_id)
+        return self._answer("edit", message_id=message_id, text=text)
 
     def select(self, message_id: str) -> None:
         """Shows the branch that holds `message_id`; also takes back `undo` and `clear`.
@@ -70,7 +71,7 @@ class Controls:
         Raises:
             ChatError: kind `not_found`, no such message.
         """
-        self._execute(c.Select(c.new_id(), message_id))
+        self._execute("select", message_id=message_id)
 
     def undo(self) -> None:
         """Shows the talk as it was before the last question. Nothing is deleted: see `select`.
@@ -78,11 +79,11 @@ class Controls:
         Raises:
             ChatError: kind `input`, there is nothing to undo.
         """
-        self._execute(c.Undo(c.new_id()))
+        self._execute("undo")
 
     def clear(self) -> None:
         """Shows an empty chat; stops a running answer first. Nothing is deleted: see `select`."""
-        self._execute(c.Clear(c.new_id()))
+        self._execute("clear")
 
     @property
     def messages(self) -> list[Message]:
@@ -101,7 +102,7 @@ class Controls:
         Raises:
             ChatError: kind `input`, no such text; kind `not_found`, it does not wait any more.
         """
-        self._execute(c.QueueEdit(c.new_id(), message_id, c.check_text(text)))
+        self._execute("queue_edit", message_id=message_id, text=text)
 
     def queue_remove(self, message_id: str) -> None:
         """Takes back a prompt that waits.
@@ -109,7 +110,7 @@ class Controls:
         Raises:
             ChatError: kind `not_found`, it does not wait any more.
         """
-        self._execute(c.QueueRemove(c.new_id(), message_id))
+        self._execute("queue_remove", message_id=message_id)
 
     def feedback(self, message_id: str, value: str | None) -> None:
         """Notes what was thought of an answer: "up", "down", or None to take it back.
@@ -119,17 +120,31 @@ class Controls:
         """
         if value not in ("up", "down", None):
             raise ChatError("input", 'Feedback is "up", "down" or None.')
-        self._execute(c.Feedback(c.new_id(), message_id, value))
+        self._execute("feedback", message_id=message_id, value=value)
 
-    def _answer(self, command: c.Regenerate | c.Edit, reply_id: str) -> Reply:
+    def _answer(self, kind: str, **fields: Any) -> Reply:
+        from .commands import new_id
+
         after = self._session.log.last_id
-        self._execute(command)
+        reply_id = new_id()
+        self._execute(kind, reply_id=reply_id, **fields)
         message = self._session.state.get(reply_id)
         question_id = (message.parent_id if message else None) or ""
+        return self._reply(question_id, reply_id, after)
+
+    def _reply(self, question_id: str, reply_id: str, after: int) -> Reply:
+        from .reply import Reply
+
         return Reply(self._session, question_id, reply_id, after, self.stop)
 
-    def _execute(self, command: c.Command) -> None:
+    def _execute(self, kind: str, **fields: Any) -> None:
+        # Imported here: with the first chat comes what importing the package must not cost.
+        from .commands import COMMANDS, check_text, new_id
+
         self._check_open()
+        if "text" in fields:
+            check_text(fields["text"])
+        command = COMMANDS[kind](new_id(), **fields)
         self._runtime.thread.run(self._session.execute, command)
 
     def _check_open(self) -> None:

@@ -8,7 +8,7 @@ section 3.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,9 +28,10 @@ from .events import (
     Update,
 )
 from .log import EventLog
-from .message import ROLES, Message
+from .message import Message
 from .models.base import Delta
 from .state import State
+from .store import Talk
 
 MAX_ANSWER_BYTES = 8 << 20
 REMEMBERED_COMMANDS = 10_000
@@ -57,13 +58,21 @@ Effect: TypeAlias = StartTurn | EndTurn
 class Running:
     """What is known of the turn that runs and is in no event yet."""
 
-    __slots__ = ("bytes", "first_token_at", "message_id", "started_at")
+    __slots__ = ("_bytes", "first_token_at", "message_id", "started_at")
 
     def __init__(self, message_id: str, started_at: float) -> None:
         self.message_id = message_id
         self.started_at = started_at
         self.first_token_at: float | None = None
-        self.bytes = 0
+        self._bytes = 0
+
+    def fit(self, text: str) -> str:
+        """What of `text` the answer still has room for."""
+        room = MAX_ANSWER_BYTES - self._bytes
+        size = len(text.encode(errors="replace"))
+        self._bytes += min(size, room)
+        # A character has at most four bytes, so this many surely fit.
+        return text if size <= room else text[: room // 4]
 
 
 class Conversation:
@@ -119,7 +128,8 @@ class Conversation:
             case c.Edit():
                 self._edit(command)
             case c.Select(message_id=shown_id):
-                self._known(shown_id)
+                if self._known(shown_id).status == "queued":
+                    raise ChatError("input", "That prompt waits: it is shown once it is asked.")
                 self._emit(Leaf(self.state.newest_below(shown_id)))
             case c.Undo():
                 self._undo()
@@ -141,19 +151,23 @@ class Conversation:
             self._answered.popitem(last=False)
         return self.log.last_id
 
-    def seed(self, messages: Iterable[Mapping[str, Any]]) -> None:
+    def seed(self, messages: object) -> None:
         """Puts `{"role", "content"}` dicts under the leaf, as what was said before.
 
         Raises:
             ChatError: kind `input`; nothing was added.
         """
-        checked = [_seeded(message) for message in messages]
         parent_id = self.state.leaf_id
-        for role, text in checked:
+        for role, text in c.check_messages(messages):
             added = Message(self._new_id(), role, text, parent_id, created_at=self.now())
             self._emit(MessageAdded(added))
             parent_id = added.id
         self._emit(Leaf(parent_id))
+
+    def restore(self, talk: Talk) -> None:
+        """Begins with a talk that was kept. What waited then waits for the next command."""
+        self.state.restore(talk.messages, talk.leaf_id)
+        self._paused = True
 
     def close(self) -> None:
         """Ends what runs, takes back what waits, and says that nothing more will come."""
@@ -173,30 +187,23 @@ class Conversation:
         if running is None or running.message_id != message_id:
             return False
         draft = self.state.draft(message_id)
-        if delta.reasoning:
-            self._emit(Reasoning(message_id, draft.reasonings, delta.reasoning))
+        reasoning, text = running.fit(delta.reasoning), running.fit(delta.text)
+        if reasoning:
+            self._emit(Reasoning(message_id, draft.reasonings, reasoning))
         if delta.citations:
             citations = (*draft.message.citations, *delta.citations)
             self._emit(Update(message_id, {"citations": citations}))
-        text = delta.text
-        if not text:
+        if text:
+            if running.first_token_at is None:
+                running.first_token_at = self._monotonic()
+                self._emit(Status("writing"))
+            self._emit(TokenAdded(message_id, draft.tokens, text))
+        if (reasoning, text) == (delta.reasoning, delta.text):
             return True
-        if running.first_token_at is None:
-            running.first_token_at = self._monotonic()
-            self._emit(Status("writing"))
-        size = len(text.encode(errors="replace"))
-        if running.bytes + size > MAX_ANSWER_BYTES:
-            # A character has at most four bytes, so this many surely fit.
-            text = text[: max(0, MAX_ANSWER_BYTES - running.bytes) // 4]
-            if text:
-                self._emit(TokenAdded(message_id, draft.tokens, text))
-            self._emit(Notice("warning", "length", "The answer was cut at 8 MiB."))
-            self.finish(message_id, "length", None)
-            self.effects.append(EndTurn(message_id))
-            return False
-        running.bytes += size
-        self._emit(TokenAdded(message_id, draft.tokens, text))
-        return True
+        self._emit(Notice("warning", "length", "The answer was cut at 8 MiB."))
+        self.finish(message_id, "length", None)
+        self.effects.append(EndTurn(message_id))
+        return False
 
     def retrying(self, message_id: str, retry_at: int) -> None:
         """The model is asked again at `retry_at`, milliseconds since 1970."""
@@ -300,7 +307,7 @@ class Conversation:
         question_id = self.state.queue[0]
         changes = {"status": "done", "parent_id": self.state.leaf_id}
         self._emit(Update(question_id, changes))
-        self._begin(question_id, self._replies.pop(question_id, None) or self._new_id())
+        self._begin(question_id, self._replies.pop(question_id, "") or self._new_id())
 
     def _done(self, finish_reason: str, usage: Mapping[str, Any] | None = None) -> None:
         running = self.running
@@ -356,18 +363,6 @@ class Conversation:
             raise ChatError("input", "There is nothing to undo.")
         self._halt()
         self._emit(Leaf(asked[-1].parent_id))
-
-
-def _seeded(message: object) -> tuple[Any, str]:
-    if isinstance(message, Mapping) and message.get("role") in ROLES:
-        text = message.get("content")
-        if isinstance(text, str):
-            return message["role"], text
-    raise ChatError(
-        "input",
-        'messages must be dicts such as {"role": "user", "content": "Hello"}, '
-        f"with a role of user, assistant or system; got {str(message)[:80]!r}.",
-    )
 
 
 def _timing(running: Running, now: float, tokens: int) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from typing import Any, ClassVar, TypeAlias
 
 from .message import Message
 
-PROTOCOL = 1
-
 
 @dataclass(frozen=True, slots=True)
 class MessageAdded:

@@ -14,9 +14,8 @@ MessageStatus: TypeAlias = Literal["queued", "streaming", "done", "stopped", "fa
 ROLES: frozenset[str] = frozenset({"user", "assistant", "system"})
 COLLAPSE_EVERY = 256
 
-_FENCE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t\r]*$", re.M | re.S
-)
+# Compiled at first use, since most programs never ask for code.
+_FENCE = r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t\r]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Message:
     @property
     def code(self) -> list[str]:
         """The text of each fenced code block, in order, without its fence."""
-        return [match["code"] for match in _FENCE.finditer(self.text)]
+        return [match["code"] for match in re.finditer(_FENCE, self.text)]
 
     def to_openai(self) -> dict[str, str]:
         """The `{"role", "content"}` dict that models take."""
@@ -78,6 +77,19 @@ class Message:
             if name in known:
                 known[name] = tuple(known[name])
         return cls(**{"id": data["id"], "role": data["role"], **known})
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of text the model sent. `str(token)` is its text; `index` counts from 0."""
+
+    text: str
+    index: int
+    message_id: str
+    session_id: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Draft:

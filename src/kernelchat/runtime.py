@@ -11,8 +11,10 @@ import sys
 from types import ModuleType
 
 from .comm import Pacer
+from .keeper import StoreThread
 from .registry import Registry
 from .server.thread import ServerThread
+from .store import SqliteStore, Store
 
 _HOME = "_kernelchat_runtime"
 
@@ -30,12 +32,29 @@ class Runtime:
         self.registry = Registry()
         self.thread = ServerThread()
         self.pacer = Pacer(self.thread.loop)
+        self._stores: dict[object, StoreThread] = {}
         self._pid = os.getpid()
 
     @property
     def alive(self) -> bool:
         """Whether it can be used: in the process that made it, before its end."""
         return self._pid == os.getpid() and self.thread.alive
+
+    def store_thread(self, store: object) -> StoreThread:
+        """The thread of that store: a path, or an object with `load` and `save`.
+
+        Raises:
+            TypeError: it is neither.
+        """
+        key: object = id(store)
+        if isinstance(store, str | os.PathLike):
+            made = SqliteStore(store)
+            store, key = made, str(made.path)
+        if not isinstance(store, Store):
+            raise TypeError(
+                "store must be a path such as 'chats.sqlite', or an object with load and save."
+            )
+        return self._stores.setdefault(key, StoreThread(store))
 
     def listen(self) -> int:
         """Serves HTTP, if it is not served yet; returns the port. Blocks for milliseconds.

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 from .commands import Command
 from .conversation import Conversation, EndTurn, StartTurn
+from .keeper import Keeper, StoreThread
 from .log import EventLog, MemoryLog
 from .message import Draft, Message
 from .models.base import Model, ModelMessage
 from .state import State
+from .store import Talk
 from .turn import Limits, run_turn
 
 KEEP_ENDED_TURNS = 60.0
@@ -49,6 +51,7 @@ class Session:
         self.http_readers = 0
         self.used_at = time.monotonic()
         self._readers_changed: list[Callable[[], None]] = []
+        self._keeper: Keeper | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._drafts: OrderedDict[str, tuple[Draft, float | None]] = OrderedDict()
 
@@ -61,6 +64,19 @@ class Session:
     def idle(self) -> bool:
         """Whether no turn runs."""
         return self.conversation.running is None
+
+    def keep(self, thread: StoreThread, talk: Talk | None) -> None:
+        """Goes on with a talk that was kept, and keeps what comes. On the loop, before all else."""
+        conversation = self.conversation
+        if talk is not None:
+            conversation.restore(talk)
+        loop = asyncio.get_running_loop()
+        self._keeper = Keeper(self.log, self.state, thread, loop, conversation.notice)
+
+    async def saved(self, event_id: int) -> None:
+        """Returns once all up to that event is kept, or cannot be; at once without a store."""
+        if self._keeper is not None:
+            await self._keeper.saved(event_id)
 
     def execute(self, command: Command) -> int:
         """Does what `command` asks for; returns the id of the last event then. Never blocks.
@@ -102,6 +118,8 @@ class Session:
         self._drive()
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)
+        if self._keeper is not None:
+            await self._keeper.close()
 
     def _drive(self) -> None:
         effects = self.conversation.effects

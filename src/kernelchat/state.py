@@ -6,7 +6,7 @@ while it grows. The browser folds the same events in `js/src/state/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from .events import (
@@ -84,6 +84,12 @@ class State:
                 pass  # a notice is for who reads it now
         # Last: a reader on another thread takes it as "all up to here is in the state".
         self.last_id = event_id
+
+    def restore(self, messages: Iterable[Message], leaf_id: str | None) -> None:
+        """Begins with what was kept, oldest first. Before the first event only."""
+        for message in messages:
+            self._add(message)
+        self.leaf_id = leaf_id
 
     # what any thread may ask
 
@@ -232,6 +238,5 @@ class State:
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._messages, self._children, self._queue = {}, {}, ()
-        for message in snapshot.messages:
-            self._add(message)
-        self.leaf_id, self.status = snapshot.leaf_id, snapshot.status
+        self.restore(snapshot.messages, snapshot.leaf_id)
+        self.status = snapshot.status

@@ -12,7 +12,7 @@ from typing import Any
 import anywidget
 import traitlets as t
 
-from .events import PROTOCOL
+from ._version import PROTOCOL
 from .look import LOOK, check_look
 
 STATIC = Path(__file__).parent / "static"

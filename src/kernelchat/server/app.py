@@ -15,10 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from .._version import __version__
+from .._version import PROTOCOL, __version__
 from ..commands import check_id, check_text, from_wire, new_id
 from ..errors import ChatError
-from ..events import PROTOCOL
 from ..registry import Grant, Registry
 from ..session import Session
 from . import page
@@ -148,6 +147,8 @@ class Server:
         session = self._session(request)
         command = from_wire(await _body(request))
         event_id = session.execute(command)
+        # Acknowledged means kept: it outlives the process.
+        await session.saved(event_id)
         return JSONResponse({"command_id": command.command_id, "event_id": event_id}, 202)
 
     async def exchange(self, request: Request) -> Response:

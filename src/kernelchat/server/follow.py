@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from ..events import PROTOCOL
+from .._version import PROTOCOL
 from ..log import Entry
 from ..session import Session
 from .sse import MAX_SEND, encode, pump
