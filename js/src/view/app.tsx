@@ -23,6 +23,9 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
   const options = useStable(source.get());
   const language = chooseLanguage(options.lang);
   const words = wordsOf(language);
+  const title = options.title || words.title;
+  // Chats on one page are landmarks of their own: their names must differ.
+  const [place] = useState(() => 1 + document.querySelectorAll(".kernelchat").length);
   const look = useHostLook(options.theme);
   const [sentence, tell] = useState("");
   const [edited, setEdited] = useState<string>();
@@ -62,8 +65,8 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
       <section
         class="kernelchat"
         ref={root}
+        aria-label={place > 1 ? `${title} ${place}` : title}
         lang={language === "zh" ? "zh-CN" : "en"}
-        aria-label={options.title || words.title}
         style={{ height: options.height > 0 ? `${options.height}px` : "100%" }}
         data-transport={connection.transport}
         data-phase={phase}
@@ -82,7 +85,7 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
           <Notice state={state} sentence={sentence} />
           {options.input && (
             <Composer
-              disabled={connection.phase === "gone" || phase === "closed"}
+              disabled={phase === "gone" || phase === "closed" ? words[phase] : undefined}
               responding={responding}
               editing={editing}
               onEdited={() => setEdited(undefined)}

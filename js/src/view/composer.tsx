@@ -6,7 +6,8 @@ import { useShared } from "./context";
 import { enterGuard } from "./keys";
 
 interface ComposerProps {
-  readonly disabled: boolean;
+  /** Why nothing can be asked any more. */
+  readonly disabled: string | undefined;
   readonly responding: boolean;
   /** The waiting question whose text is being changed. */
   readonly editing: Message | undefined;
@@ -50,7 +51,7 @@ export function Composer({ disabled, responding, editing, onEdited, onStop }: Co
 
   async function send(): Promise<void> {
     const text = box.current?.value.trim() ?? "";
-    if (!text || disabled) return;
+    if (!text || disabled !== undefined) return;
     tell("");
     if (editing) {
       const changing = run({ type: "queue_edit", message_id: editing.id, text });
@@ -77,12 +78,12 @@ export function Composer({ disabled, responding, editing, onEdited, onStop }: Co
   }
 
   return (
-    <div class="kernelchat-composer" data-disabled={disabled}>
+    <div class="kernelchat-composer" data-disabled={disabled !== undefined}>
       <textarea
         ref={box}
         rows={1}
-        disabled={disabled}
-        placeholder={words.placeholder}
+        disabled={disabled !== undefined}
+        placeholder={disabled ?? words.placeholder}
         aria-label={editing ? words.editing : words.placeholder}
         onInput={changed}
         onKeyDown={onKeyDown}
@@ -107,7 +108,7 @@ export function Composer({ disabled, responding, editing, onEdited, onStop }: Co
         class="kernelchat-send"
         aria-label={words.send}
         title={responding ? words.queue : words.send}
-        disabled={disabled || empty}
+        disabled={disabled !== undefined || empty}
         onClick={() => void send()}
       >
         <svg viewBox="0 0 16 16" aria-hidden="true">

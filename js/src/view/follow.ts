@@ -33,8 +33,9 @@ export function followEnd(
 
   function onScroll(): void {
     const rest = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
-    if (rest <= NEAR) set(true);
-    else if (scroller.scrollTop < top) set(false);
+    // Upwards, unless the content only became shorter.
+    if (scroller.scrollTop < top && rest > 1) set(false);
+    else if (rest <= NEAR) set(true);
     top = scroller.scrollTop;
   }
 

@@ -1,7 +1,7 @@
 /** The list of messages, which follows its end. */
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { path, siblings } from "../state/select";
+import { path } from "../state/select";
 import type { ChatState, Message } from "../state/types";
 import { useShared } from "./context";
 import { Empty } from "./empty";
@@ -15,6 +15,7 @@ export function Log({ state }: { state: ChatState }) {
   const follower = useRef<Follower | undefined>(undefined);
   const [following, setFollowing] = useState(true);
   const shown = path(state);
+  const children = childrenOf(state);
 
   useLayoutEffect(() => {
     if (!scroller.current || !list.current) return undefined;
@@ -47,8 +48,8 @@ export function Log({ state }: { state: ChatState }) {
           {shown.map((message, index) => (
             <Row
               key={message.id}
-              state={state}
               message={message}
+              branches={children.get(message.parent_id) ?? []}
               last={index === shown.length - 1}
             />
           ))}
@@ -63,15 +64,31 @@ export function Log({ state }: { state: ChatState }) {
   );
 }
 
+interface RowProps {
+  readonly message: Message;
+  readonly branches: readonly string[];
+  readonly last: boolean;
+}
+
 /** Draws again only when its own message changed: the others' nodes are not even compared. */
-function Row({ state, message, last }: { state: ChatState; message: Message; last: boolean }) {
+function Row({ message, branches, last }: RowProps) {
   const shared = useShared();
-  const branches = siblings(state, message.id).map(({ id }) => id);
-  const key = branches.join(" ");
   return useMemo(
     () => <MessageView message={message} branches={branches} last={last} />,
-    [shared, message, key, last],
+    [shared, message, branches.join(" "), last],
   );
+}
+
+/** The ids below each message, oldest first: one pass for all rows, since each token asks. */
+function childrenOf(state: ChatState): Map<string | null, string[]> {
+  const children = new Map<string | null, string[]>();
+  for (const { id, parent_id, status } of state.messages.values()) {
+    if (status === "queued") continue;
+    const known = children.get(parent_id);
+    if (known) known.push(id);
+    else children.set(parent_id, [id]);
+  }
+  return children;
 }
 
 function Earlier() {

@@ -35,7 +35,7 @@ export const styles = `
   --h-accent: var(--jp-brand-color1, var(--vscode-textLink-foreground, var(--vscode-focusBorder, var(--d-accent))));
   --k-background: var(--kernelchat-background, var(--h-background));
   --k-text: var(--kernelchat-text, var(--h-text));
-  --k-muted: var(--kernelchat-muted, color-mix(in srgb, var(--jp-ui-font-color1, var(--vscode-foreground, var(--d-muted))) 72%, var(--h-background)));
+  --k-muted: var(--kernelchat-muted, color-mix(in srgb, var(--h-text) 68%, var(--h-background)));
   --k-border: var(--kernelchat-border, var(--jp-border-color2, var(--vscode-contrastBorder, var(--vscode-widget-border, var(--d-border)))));
   --k-soft: var(--kernelchat-soft, color-mix(in srgb, var(--h-text) 4%, var(--h-background)));
   --k-accent: var(--kernelchat-accent, var(--h-accent));
@@ -66,7 +66,7 @@ export const styles = `
 
 .kernelchat-main { flex: 1; min-height: 0; position: relative; display: flex; }
 .kernelchat-log { flex: 1; min-width: 0; overflow: hidden auto; overflow-anchor: none; scrollbar-gutter: stable; scrollbar-width: thin; scrollbar-color: var(--k-border) transparent; }
-.kernelchat-list { display: flex; flex-direction: column; gap: 16px; min-height: 100%; padding: 16px 16px 20px 20px; }
+.kernelchat-list { display: flex; flex-direction: column; gap: 16px; min-height: 100%; padding: 16px max(16px, 50cqw - 417px) 20px max(20px, 50cqw - 413px); }
 .kernelchat-message { display: flex; gap: 12px; min-width: 0; }
 .kernelchat-message[data-role=user] { justify-content: flex-end; }
 .kernelchat-avatar { flex: none; display: grid; place-items: center; width: 26px; height: 26px; border-radius: 6px; background: var(--k-accent); color: var(--k-on-accent); font-size: 11px; font-weight: 600; overflow: hidden; user-select: none; }
@@ -104,7 +104,7 @@ export const styles = `
 .kernelchat .kernelchat-earlier { align-self: center; color: var(--k-muted); }
 .kernelchat .kernelchat-latest { position: absolute; bottom: 10px; left: 50%; transform: translateX(-50%); padding: 3px 12px; border: 1px solid var(--k-border); border-radius: 14px; background: var(--k-background); font-size: 12px; white-space: nowrap; }
 
-.kernelchat-foot { flex: none; padding: 10px 15px 8px; border-top: 1px solid var(--k-border); }
+.kernelchat-foot { flex: none; padding: 10px max(15px, 50cqw - 418px) 8px; border-top: 1px solid var(--k-border); }
 .kernelchat-queue { list-style: none; margin: 0 0 8px; padding: 0; display: grid; gap: 6px; max-height: 110px; overflow: auto; }
 .kernelchat-queue li { display: flex; align-items: baseline; gap: 8px; margin: 0; padding: 4px 12px; border: 1px dashed var(--k-border); border-radius: 8px; color: var(--k-muted); font-size: 13px; }
 .kernelchat-queue li[data-editing=true] { border-color: var(--k-accent); }
@@ -130,6 +130,7 @@ export const styles = `
 
 .kernelchat-status { display: flex; gap: 12px; margin: 5px 4px 0; color: var(--k-muted); font-size: 12px; line-height: 18px; white-space: nowrap; overflow: hidden; }
 .kernelchat-phase, .kernelchat-waiting { overflow: hidden; text-overflow: ellipsis; }
+.kernelchat:is([data-phase=gone], [data-phase=closed]) .kernelchat-phase { color: var(--k-text); }
 .kernelchat-road { flex: none; margin-inline-start: auto; display: inline-flex; align-items: center; gap: 6px; }
 .kernelchat-road::before { content: ""; width: 7px; height: 7px; border-radius: 50%; background: var(--k-muted); }
 .kernelchat-road[data-state=open]::before { background: var(--k-ok); }
@@ -142,6 +143,7 @@ export const styles = `
 .kernelchat[data-theme=classic] :is(.kernelchat-avatar, .kernelchat-send:enabled) { border: 0; background: linear-gradient(135deg, #5a6fd6, #764ba2); color: #fff; }
 .kernelchat[data-theme=classic] .kernelchat-message[data-role=assistant] .kernelchat-content:not(:empty) { padding: 8px 14px; border-radius: 4px 14px 14px; background: var(--k-soft); }
 
+@media (hover: none) { .kernelchat-actions { opacity: 1; } }
 @container kernelchat (max-width: 420px) {
   .kernelchat-avatar { display: none; }
   .kernelchat-list { padding-inline: 14px; }

@@ -140,7 +140,7 @@ describe("what was typed is not lost", () => {
     const { box } = view;
     view.chat.set(running());
     view.setOptions({ title: "Other" });
-    await vi.waitFor(() => expect(view.root.getAttribute("aria-label")).toBe("Other"));
+    await vi.waitFor(() => expect(view.find(".kernelchat-title").textContent).toBe("Other"));
     expect(view.box).toBe(box);
     expect(box.value).toBe("draft");
   });
