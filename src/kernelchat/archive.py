@@ -40,7 +40,7 @@ class Archive:
         Raises:
             ChatError: kind `input`; no such conversation, or no store that can do it.
         """
-        if not isinstance(title, str) or not title.strip():
+        if not title.strip():
             raise ChatError("input", "A title is a text that is not empty.")
         wanted = session_id or self._session.session_id
         self._ask_store(lambda store: store.rename(wanted, title.strip()))
