@@ -90,6 +90,10 @@ class Talk:
         """The texts of the path that is shown."""
         return [message.text for message in self.state.path()]
 
+    def queue(self) -> list[str]:
+        """The ids of the prompts that wait."""
+        return list(self.state.queue)
+
     def names(self) -> list[str]:
         return [event.name for _, event in self.events]
 
