@@ -9,7 +9,17 @@ _QUOTA = ("insufficient_quota", "insufficient balance", "billing_hard_limit", "e
 _TOO_LONG = ("context_length", "maximum context", "context window", "too many tokens")
 
 
-def refused(status: int, code: str, text: str, *, model: str, host: str) -> ChatError:
+class RefusedError(ChatError):
+    """A request that the service refused.
+
+    Attributes:
+        retry_after: seconds to wait before the next attempt, None if the service did not say.
+    """
+
+    retry_after: float | None = None
+
+
+def refused(status: int, code: str, text: str, *, model: str, host: str) -> RefusedError:
     """The error of a request that the service refused.
 
     Args:
@@ -21,7 +31,7 @@ def refused(status: int, code: str, text: str, *, model: str, host: str) -> Chat
     """
     said = f"{code} {text}".lower()
     kind = _kind(status, said)
-    return ChatError(kind, _advice(kind, status, said, text, model, host))
+    return RefusedError(kind, _advice(kind, status, said, text, model, host))
 
 
 def _kind(status: int, said: str) -> ErrorKind:

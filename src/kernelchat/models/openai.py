@@ -246,7 +246,10 @@ class OpenAIModel(BuiltinModel):
         host = self._host
         if isinstance(error, sdk.APIStatusError):
             code, text = said(error.body)
-            return refused(error.status_code, code, self._clean(text), model=self.label, host=host)
+            text = self._clean(text)
+            refusal = refused(error.status_code, code, text, model=self.label, host=host)
+            refusal.retry_after = _seconds(error.response.headers.get("retry-after", ""))
+            return refusal
         if isinstance(error, sdk.APITimeoutError) and not _while_connecting(error):
             return ChatError("timeout", f"{host} took too long to answer: try again.")
         if isinstance(error, sdk.APIConnectionError):
@@ -300,6 +303,10 @@ async def _check(stream: AsyncStream[Any], host: str, clean: Callable[[str], str
             "server", f"{host} refused: {sentence(clean(said(error)[1] or 'no reason'))}"
         )
     raise ChatError("protocol", not_a_stream(host, f"it sent {kind}"))
+
+
+def _seconds(header: str) -> float | None:
+    return float(header) if re.fullmatch(r"\d{1,6}(\.\d+)?", header.strip()) else None
 
 
 def _names(error: Any, field: str) -> bool:

@@ -11,6 +11,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from kernelchat.errors import ChatError
 from kernelchat.models.base import Delta
+from kernelchat.models.failures import RefusedError
 from kernelchat.models.openai import OpenAIModel
 from tools.models import QUESTION, chunk, collect, openai_model, sse, streamed, text_of
 
@@ -123,6 +124,16 @@ async def test_a_refusal_says_what_to_do(status: int, body: object, kind: str, w
     assert error.message.endswith(".")
     assert error.__cause__ is None, "an SDK exception holds the key"
     assert error.__context__ is None, "an SDK exception holds the key"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None)]
+)
+async def test_a_service_may_say_when_to_ask_again(header: str, seconds: float | None) -> None:
+    response = httpx2.Response(429, headers={"retry-after": header}, json={"error": "slow down"})
+    with pytest.raises(RefusedError) as caught:
+        await collect(openai_model(lambda _: response))
+    assert caught.value.retry_after == seconds
 
 
 @pytest.mark.parametrize(
