@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
+import playwright.sync_api
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from browser.lab import SCREENSHOTS, LabPage, LabServer
 from tools.chromium import ARGUMENTS
-
-failed = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,9 +21,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    item.stash[failed] = item.stash.get(failed, False) or call.excinfo is not None
+    context = getattr(item, "funcargs", {}).get("context")
+    if call.when == "call" and call.excinfo is not None and context is not None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(context.pages):
+            path = SCREENSHOTS / f"failed-{item.name}-{number}.png"
+            try:
+                page.screenshot(path=path)
+            except playwright.sync_api.Error as error:
+                report.sections.append(("Screenshot", f"none: {error}"))
+            else:
+                report.sections.append(("Screenshot", str(path)))
     return report
 
 
@@ -40,28 +51,27 @@ def lab_server(
 # Not for the session: while Playwright's own loop lives in this thread, no asyncio test can run.
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+def context(browser: Browser) -> Iterator[BrowserContext]:
     """An empty profile; what its pages wrote to the console is printed with a failure."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     context.on("console", lambda message: print(f"console.{message.type}: {message.text}"))
     context.on("weberror", lambda error: print(f"uncaught in the page: {error.error}"))
     yield context
-    if request.node.stash.get(failed, False):
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        for number, page in enumerate(context.pages):
-            page.screenshot(path=SCREENSHOTS / f"failed-{request.node.name}-{number}.png")
     context.close()
 
 
 @pytest.fixture
 def lab(context: BrowserContext, lab_server: LabServer) -> Iterator[LabPage]:
     """A page in JupyterLab; open a notebook in it."""
-    yield LabPage(context.new_page(), lab_server)
-    lab_server.end_kernels()
+    lab = LabPage(context.new_page(), lab_server)
+    yield lab
+    # First the page: it would save its settings and ask what became of its kernel.
+    lab.page.close()
+    lab_server.clear()

@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -73,9 +74,10 @@ class LabServer:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.token = secrets.token_hex(16)
-        settings = Path(environment["JUPYTER_CONFIG_DIR"]) / "labconfig"
-        settings.mkdir(exist_ok=True)
-        (settings / "default_setting_overrides.json").write_text(json.dumps(SETTINGS), "utf-8")
+        self._settings = Path(environment["JUPYTER_CONFIG_DIR"])
+        defaults = self._settings / "labconfig" / "default_setting_overrides.json"
+        defaults.parent.mkdir(exist_ok=True)
+        defaults.write_text(json.dumps(SETTINGS), "utf-8")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -131,10 +133,14 @@ class LabServer:
         """Whether a kernel runs a cell. A page that was reloaded meanwhile cannot tell."""
         return any(kernel["execution_state"] == "busy" for kernel in self.request("kernels"))
 
-    def end_kernels(self) -> None:
-        """Shuts down every kernel, so that none takes time from the next test."""
+    def clear(self) -> None:
+        """Ends the kernels and forgets the notebooks and the settings that a test has left."""
         for session in self.request("sessions"):
             self.request(f"sessions/{session['id']}", "DELETE")
+        for file in self.folder.iterdir():
+            if file.is_file():
+                file.unlink()
+        shutil.rmtree(self._settings / "lab" / "user-settings", ignore_errors=True)
 
     def close(self) -> None:
         """Ends the server and its kernels."""
@@ -273,6 +279,15 @@ class LabPage:
         )
         # The plain text is the repr of the JSON string.
         return json.loads(ast.literal_eval(text))
+
+    def set_theme(self, name: str) -> None:
+        """Switches Lab to a theme, such as "JupyterLab Dark"."""
+        self.page.evaluate(
+            "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", name
+        )
+        self.page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
+        # Lab covers itself while it loads the colours.
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def screenshot(self, name: str) -> Path:
         """Saves what the page shows now into .cache/screenshots/."""

@@ -44,13 +44,6 @@ def assert_accessible(page: Page, selector: str) -> None:
     assert found == []
 
 
-def set_theme(lab: LabPage, name: str, scheme: str) -> None:
-    lab.page.evaluate(
-        "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", name
-    )
-    lab.page.locator(f".kernelchat[data-scheme={scheme}]").wait_for()
-
-
 def answered(lab: LabPage, **keywords: object) -> ChatView:
     view = open_chat(lab, chat_cell(ANSWER, speed="instant", **keywords))
     view.ask("What is a mean?")
@@ -64,7 +57,8 @@ def answered(lab: LabPage, **keywords: object) -> ChatView:
 def test_axe_finds_nothing_in_jupyterlab(lab: LabPage, theme: str, scheme: str) -> None:
     answered(lab)
 
-    set_theme(lab, theme, scheme)
+    lab.set_theme(theme)
+    lab.page.locator(f".kernelchat[data-scheme={scheme}]").wait_for()
 
     lab.screenshot(f"lab-{scheme}")
     assert_accessible(lab.page, ".kernelchat")
