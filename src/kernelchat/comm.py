@@ -142,14 +142,20 @@ class CommCarrier:
             refusal = {"kind": error.kind, "message": error.message}
             self._post({"type": "ack", "command_id": command_id, "error": refusal})
             return
-        acknowledged = self._acknowledge(command.command_id, event_id)
+        if not self._session.keeps:
+            self._ack(command.command_id, event_id)
+            return
+        acknowledged = self._ack_when_saved(command.command_id, event_id)
         task = asyncio.get_running_loop().create_task(acknowledged)
         self._acknowledging.add(task)
         task.add_done_callback(self._acknowledging.discard)
 
-    async def _acknowledge(self, command_id: str, event_id: int) -> None:
+    async def _ack_when_saved(self, command_id: str, event_id: int) -> None:
         # Acknowledged means kept: it outlives the process.
         await self._session.saved(event_id)
+        self._ack(command_id, event_id)
+
+    def _ack(self, command_id: str, event_id: int) -> None:
         self._post({"type": "ack", "command_id": command_id, "event_id": event_id})
 
     # to the views

@@ -73,6 +73,11 @@ class Session:
         loop = asyncio.get_running_loop()
         self._keeper = Keeper(self.log, self.state, thread, loop, conversation.notice)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the conversation has a store."""
+        return self._keeper is not None
+
     async def saved(self, event_id: int) -> None:
         """Returns once all up to that event is kept, or cannot be; at once without a store."""
         if self._keeper is not None:
