@@ -24,7 +24,8 @@ export function Actions({ message, branches, last }: ActionsProps) {
           {words.regenerate}
         </button>
       )}
-      {branches.length > 1 && <Branches id={message.id} branches={branches} />}
+      <Branches id={message.id} branches={branches} />
+      {message.text && <Thumbs message={message} />}
     </div>
   );
 }
@@ -49,8 +50,39 @@ function Copy({ text }: { text: string }) {
   );
 }
 
-function Branches({ id, branches }: { id: string; branches: readonly string[] }) {
+function Thumbs({ message }: { message: Message }) {
   const { run, words } = useShared();
+  const thumb = (value: "up" | "down", label: string) => {
+    const given = message.feedback === value;
+    return (
+      <button
+        type="button"
+        class="kernelchat-thumb"
+        aria-label={label}
+        aria-pressed={given}
+        title={label}
+        onClick={() =>
+          run({ type: "feedback", message_id: message.id, value: given ? null : value })
+        }
+      >
+        <svg viewBox="0 0 16 16" aria-hidden="true" data-value={value}>
+          <path d="M2.5 7.5v6h2.2v-6zM4.7 7.5 7.6 2c1 0 1.7.7 1.6 1.8L9 6.2h3.4c.9 0 1.5.8 1.3 1.7l-1 4.4c-.2.7-.7 1.2-1.4 1.2H4.7" />
+        </svg>
+      </button>
+    );
+  };
+  return (
+    <span class="kernelchat-thumbs">
+      {thumb("up", words.good)}
+      {thumb("down", words.bad)}
+    </span>
+  );
+}
+
+/** Nothing where there is but one version. */
+export function Branches({ id, branches }: { id: string; branches: readonly string[] }) {
+  const { run, words } = useShared();
+  if (branches.length < 2) return null;
   const index = branches.indexOf(id);
   const step = (label: string, sign: string, to: string | undefined) => (
     <button

@@ -1,8 +1,8 @@
 /** The view of one chat: header, messages, composer, status line. */
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { queued, runningMessage } from "../state/select";
-import type { Chat, CommandRequest, Message, OptionsSource } from "../state/types";
+import { path, queued, runningMessage } from "../state/select";
+import type { Chat, CommandRequest, OptionsSource } from "../state/types";
 import { Composer } from "./composer";
 import { Shared, type ViewContext } from "./context";
 import { frame } from "./frames";
@@ -42,22 +42,25 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
     [chat, words],
   );
   const shared = useMemo<ViewContext>(
-    () => ({ chat, options, words, run, tell }),
+    () => ({ chat, options, words, run, tell, edit: ({ id }) => setEdited(id) }),
     [chat, options, words, run],
   );
 
   const phase = phaseOf(state, connection);
   const responding = isResponding(state);
   const waiting = queued(state);
-  const editing = waiting.find(({ id }) => id === edited);
+  const questions = [...path(state).filter(({ role }) => role === "user"), ...waiting];
+  const editing = questions.find(({ id }) => id === edited);
   const stop = () => {
     const running = runningMessage(state);
     void run(running ? { type: "stop", message_id: running.id } : { type: "stop" });
   };
   const root = usePrivateEvents((event) => {
-    if (event.key !== "Escape" || isComposing(event) || !responding) return;
+    if (event.key !== "Escape" || isComposing(event)) return;
+    if (!editing && !responding) return;
     event.preventDefault();
-    stop();
+    if (editing) setEdited(undefined);
+    else stop();
   });
 
   return (
@@ -77,17 +80,14 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
         <Header state={state} connection={connection} />
         <Log state={state} />
         <footer class="kernelchat-foot">
-          <Queue
-            messages={waiting}
-            editing={editing?.id}
-            onEdit={(message: Message) => setEdited(message.id)}
-          />
+          <Queue messages={waiting} editing={editing?.id} />
           <Notice state={state} sentence={sentence} />
           {options.input && (
             <Composer
               disabled={phase === "gone" || phase === "closed" ? words[phase] : undefined}
               responding={responding}
               editing={editing}
+              latest={questions.at(-1)}
               onEdited={() => setEdited(undefined)}
               onStop={stop}
             />

@@ -9,8 +9,10 @@ interface ComposerProps {
   /** Why nothing can be asked any more. */
   readonly disabled: string | undefined;
   readonly responding: boolean;
-  /** The waiting question whose text is being changed. */
+  /** The question whose text is being changed, waiting or asked. */
   readonly editing: Message | undefined;
+  /** The one that ArrowUp brings back. */
+  readonly latest: Message | undefined;
   onEdited(): void;
   onStop(): void;
 }
@@ -18,8 +20,9 @@ interface ComposerProps {
 /** What was typed and not sent, so that a view drawn anew still has it. */
 const drafts = new WeakMap<Chat, string>();
 
-export function Composer({ disabled, responding, editing, onEdited, onStop }: ComposerProps) {
-  const { chat, run, tell, words } = useShared();
+export function Composer(props: ComposerProps) {
+  const { disabled, responding, editing, latest, onEdited, onStop } = props;
+  const { chat, edit, run, tell, words } = useShared();
   const box = useRef<HTMLTextAreaElement>(null);
   const [guard] = useState(enterGuard);
   const [empty, setEmpty] = useState(!drafts.get(chat)?.trim());
@@ -54,7 +57,8 @@ export function Composer({ disabled, responding, editing, onEdited, onStop }: Co
     if (!text || disabled !== undefined) return;
     tell("");
     if (editing) {
-      const changing = run({ type: "queue_edit", message_id: editing.id, text });
+      const type = editing.status === "queued" ? "queue_edit" : "edit";
+      const changing = run({ type, message_id: editing.id, text });
       onEdited();
       if (!(await changing)) putBack(text);
       return;
@@ -72,50 +76,64 @@ export function Composer({ disabled, responding, editing, onEdited, onStop }: Co
   }
 
   function onKeyDown(event: KeyboardEvent): void {
-    if (!guard.sends(event)) return;
-    event.preventDefault();
-    void send();
+    if (guard.sends(event)) {
+      event.preventDefault();
+      void send();
+    } else if (event.key === "ArrowUp" && latest && !editing && box.current?.value === "") {
+      event.preventDefault();
+      edit(latest);
+    }
   }
 
   return (
-    <div class="kernelchat-composer" data-disabled={disabled !== undefined}>
-      <textarea
-        ref={box}
-        rows={1}
-        disabled={disabled !== undefined}
-        placeholder={disabled ?? words.placeholder}
-        aria-label={editing ? words.editing : words.placeholder}
-        onInput={changed}
-        onKeyDown={onKeyDown}
-        onKeyUp={guard.keyUp}
-        onCompositionEnd={guard.compositionEnd}
-      />
-      {responding && (
+    <>
+      {editing && (
+        <div class="kernelchat-notice">
+          <span>{words.editing}</span>
+          <button type="button" class="kernelchat-cancel" onClick={onEdited}>
+            {words.cancel}
+          </button>
+        </div>
+      )}
+      <div class="kernelchat-composer" data-disabled={disabled !== undefined}>
+        <textarea
+          ref={box}
+          rows={1}
+          disabled={disabled !== undefined}
+          placeholder={disabled ?? words.placeholder}
+          aria-label={editing ? words.editing : words.placeholder}
+          onInput={changed}
+          onKeyDown={onKeyDown}
+          onKeyUp={guard.keyUp}
+          onCompositionEnd={guard.compositionEnd}
+        />
+        {responding && (
+          <button
+            type="button"
+            class="kernelchat-stop"
+            aria-label={words.stop}
+            title={`${words.stop} (Esc)`}
+            onClick={onStop}
+          >
+            <svg viewBox="0 0 16 16" aria-hidden="true">
+              <rect x="4" y="4" width="8" height="8" rx="1" />
+            </svg>
+          </button>
+        )}
         <button
           type="button"
-          class="kernelchat-stop"
-          aria-label={words.stop}
-          title={`${words.stop} (Esc)`}
-          onClick={onStop}
+          class="kernelchat-send"
+          aria-label={words.send}
+          title={responding ? words.queue : words.send}
+          disabled={disabled !== undefined || empty}
+          onClick={() => void send()}
         >
           <svg viewBox="0 0 16 16" aria-hidden="true">
-            <rect x="4" y="4" width="8" height="8" rx="1" />
+            <path d="M8 13V3.5M4 7.2l4-4 4 4" />
           </svg>
         </button>
-      )}
-      <button
-        type="button"
-        class="kernelchat-send"
-        aria-label={words.send}
-        title={responding ? words.queue : words.send}
-        disabled={disabled !== undefined || empty}
-        onClick={() => void send()}
-      >
-        <svg viewBox="0 0 16 16" aria-hidden="true">
-          <path d="M8 13V3.5M4 7.2l4-4 4 4" />
-        </svg>
-      </button>
-    </div>
+      </div>
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Chat, CommandRequest, ViewOptions } from "../state/types";
+import type { Chat, CommandRequest, Message, ViewOptions } from "../state/types";
 import type { Words } from "./i18n";
 
 export interface ViewContext {
@@ -11,6 +11,8 @@ export interface ViewContext {
   readonly words: Words;
   /** Sends a command; what the kernel says against it is shown beside the composer. */
   run(request: CommandRequest): Promise<boolean>;
+  /** Puts a question into the composer, to be asked otherwise. */
+  edit(message: Message): void;
   /** Shows a sentence beside the composer. */
   tell(sentence: string): void;
 }

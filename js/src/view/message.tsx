@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { visibleText } from "../markdown/invisible";
 import type { Message } from "../state/types";
-import { Actions } from "./actions";
+import { Actions, Branches } from "./actions";
 import { Answer } from "./answer";
 import { onContentClick } from "./content";
 import { useShared } from "./context";
@@ -20,8 +20,8 @@ export function MessageView(props: MessageProps) {
   return props.message.role === "user" ? <Question {...props} /> : <AnswerView {...props} />;
 }
 
-function Question({ message }: MessageProps) {
-  const { options, words } = useShared();
+function Question({ message, branches }: MessageProps) {
+  const { edit, options, words } = useShared();
   const avatar = options.user_avatar || (options.theme === "classic" ? words.userAvatar : "");
   return (
     <article
@@ -33,6 +33,14 @@ function Question({ message }: MessageProps) {
     >
       <div class="kernelchat-bubble kernelchat-content">{visibleText(message.text)}</div>
       {avatar && <Avatar text={avatar} />}
+      <div class="kernelchat-actions">
+        {options.input && (
+          <button type="button" onClick={() => edit(message)}>
+            {words.editQuestion}
+          </button>
+        )}
+        <Branches id={message.id} branches={branches} />
+      </div>
     </article>
   );
 }

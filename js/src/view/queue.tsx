@@ -8,11 +8,10 @@ interface QueueProps {
   readonly messages: readonly Message[];
   /** The one whose text is in the composer. */
   readonly editing: string | undefined;
-  onEdit(message: Message): void;
 }
 
-export function Queue({ messages, editing, onEdit }: QueueProps) {
-  const { run, words } = useShared();
+export function Queue({ messages, editing }: QueueProps) {
+  const { edit, run, words } = useShared();
   if (messages.length === 0) return null;
   return (
     <ul class="kernelchat-queue">
@@ -26,7 +25,7 @@ export function Queue({ messages, editing, onEdit }: QueueProps) {
         >
           <span class="kernelchat-queue-label">{words.next}</span>
           <span class="kernelchat-content">{visibleText(message.text)}</span>
-          <button type="button" onClick={() => onEdit(message)}>
+          <button type="button" onClick={() => edit(message)}>
             {words.edit}
           </button>
           <button

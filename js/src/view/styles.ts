@@ -86,6 +86,13 @@ export const styles = `
 .kernelchat-actions { display: flex; flex-wrap: wrap; gap: 14px; margin-top: 6px; color: var(--k-muted); font-size: 12px; opacity: 0; transition: opacity .12s; }
 .kernelchat-actions[data-last=true], .kernelchat-message:hover .kernelchat-actions, .kernelchat-actions:focus-within { opacity: 1; }
 .kernelchat-actions button:hover:enabled { color: var(--k-text); }
+.kernelchat-message[data-role=user] { position: relative; }
+.kernelchat-message[data-role=user] .kernelchat-actions { position: absolute; top: 100%; inset-inline-end: 4px; margin: 0; line-height: 16px; }
+.kernelchat-thumbs { display: inline-flex; align-items: center; gap: 10px; }
+.kernelchat .kernelchat-thumb svg { width: 14px; height: 14px; stroke-width: 1.3; }
+.kernelchat-thumb svg[data-value=down] { transform: rotate(180deg); }
+.kernelchat .kernelchat-thumb[aria-pressed=true] { color: var(--k-accent); }
+.kernelchat .kernelchat-thumb[aria-pressed=true] svg { fill: var(--k-accent-soft); }
 .kernelchat-branches { display: inline-flex; gap: 2px; }
 .kernelchat-branches button { min-width: 16px; }
 .kernelchat-branches button:disabled { opacity: .4; }
@@ -113,6 +120,7 @@ export const styles = `
 .kernelchat .kernelchat-queue button { flex: none; text-decoration: underline; }
 .kernelchat-notice { display: flex; align-items: baseline; gap: 10px; margin: 0 2px 8px; color: var(--k-muted); font-size: 13px; overflow-wrap: anywhere; }
 .kernelchat-notice[data-level=error] { color: var(--k-error); }
+.kernelchat-notice .kernelchat-cancel { text-decoration: underline; }
 .kernelchat-notice button { margin-inline-start: auto; min-width: 24px; }
 
 .kernelchat-composer { display: flex; align-items: flex-end; gap: 8px; padding: 6px; border: 1px solid color-mix(in srgb, var(--k-text) 58%, var(--k-background)); border-radius: 12px; transition: border-color .12s, box-shadow .12s; }

@@ -175,6 +175,32 @@ describe("waiting questions", () => {
   });
 });
 
+describe("asking otherwise", () => {
+  test("ArrowUp in an empty box brings the last question back, Escape leaves it be", async () => {
+    const view = show(new FakeChat(talk(question, message("a1", "assistant", "So."))));
+    view.type("draft");
+    view.press("ArrowUp");
+    expect(view.box.value).toBe("draft");
+    view.type("");
+    view.press("ArrowUp");
+    await vi.waitFor(() => expect(view.box.value).toBe("Why?"));
+    view.press("Escape");
+    await vi.waitFor(() => expect(view.box.value).toBe(""));
+    expect(view.chat.commands).toEqual([]);
+  });
+
+  test("an edited question is a sibling, and leaves the draft alone", async () => {
+    const view = show(new FakeChat(talk(question, message("a1", "assistant", "So."))));
+    view.type("draft");
+    view.button("Edit")?.click();
+    await vi.waitFor(() => expect(view.box.value).toBe("Why?"));
+    view.type("Why not?");
+    view.press("Enter");
+    expect(view.chat.commands).toEqual([{ type: "edit", message_id: "u1", text: "Why not?" }]);
+    await vi.waitFor(() => expect(view.box.value).toBe("draft"));
+  });
+});
+
 describe("the notebook around it", () => {
   test("sees no keys, no pasting, no copying", () => {
     const view = show(new FakeChat());

@@ -217,6 +217,20 @@ describe("what can be done with a message", () => {
     ]);
   });
 
+  test("a thumb is given, and taken back", async () => {
+    const view = show(new FakeChat(talk(question, message("a1", "assistant", "x"))));
+    view.button("Good answer")?.click();
+    view.chat.patch("a1", { feedback: "up" });
+    await vi.waitFor(() =>
+      expect(view.button("Good answer")?.getAttribute("aria-pressed")).toBe("true"),
+    );
+    view.button("Good answer")?.click();
+    expect(view.chat.commands).toEqual([
+      { type: "feedback", message_id: "a1", value: "up" },
+      { type: "feedback", message_id: "a1", value: null },
+    ]);
+  });
+
   test("an image is fetched when its box is pressed, not before", () => {
     const text = "![pic](https://i.example/a.png)";
     const view = show(new FakeChat(talk(question, message("a1", "assistant", text))));
