@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -8,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from kernelchat import Chat
 from kernelchat.errors import ChatError
+from kernelchat.look import LOOK
 from kernelchat.models.base import BuiltinModel
-from kernelchat.models.choose import SDK_OPTIONS, choose
+from kernelchat.models.choose import CHAT_KEYWORDS, SDK_OPTIONS, choose
 from kernelchat.models.function import FunctionModel, ObjectModel
 from kernelchat.models.offline import OfflineModel
 from kernelchat.models.openai import OpenAIModel, option_names
@@ -139,6 +142,11 @@ def test_openai_takes_what_the_sdk_takes_and_nothing_else() -> None:
     for name in ("messages", "model", "stream"):
         with pytest.raises(TypeError, match=f"no keyword {name}"):
             choose("m", base_url=OLLAMA, options={name: 1})
+
+
+def test_the_suggested_keywords_are_those_of_chat() -> None:
+    parameters = set(inspect.signature(Chat.__init__).parameters) - {"self", "model", "options"}
+    assert parameters | LOOK | {"layout", "tooltip", "tabbable"} == CHAT_KEYWORDS
 
 
 def test_offline_takes_the_same_options() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from kernelchat.models.choose import CHAT_KEYWORDS, SDK_OPTIONS
 from kernelchat.models.handbook import Entry, Language, handbook
 from kernelchat.models.search import Search
 from kernelchat.models.terms import terms
@@ -149,3 +152,19 @@ def test_every_entry_is_complete_in_both_languages(language: Language) -> None:
         assert entry.texts[language].count("```") % 2 == 0
         chinese = any("\u4e00" <= char <= "\u9fff" for char in entry.texts[language])
         assert chinese == (language == "zh"), entry.id
+
+
+def test_the_code_of_the_handbook_is_python_that_chat_takes() -> None:
+    known = CHAT_KEYWORDS | SDK_OPTIONS
+    seen = 0
+    for entry in handbook():
+        for text in entry.texts.values():
+            for code in re.findall(r"```python\n(.*?)```", text, re.S):
+                tree = compile(
+                    code, entry.id, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                )
+                for call in ast.walk(tree):
+                    if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Chat":
+                        seen += 1
+                        assert {keyword.arg for keyword in call.keywords} <= known, entry.id
+    assert seen > 50
