@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelchat.events import Notice
@@ -34,6 +34,7 @@ LINE_ENDS = [
 ]
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, st.none() | st.integers(0, 10**18))
 def test_any_text_arrives_as_it_was_sent(text: str, event_id: int | None) -> None:
     (event,) = parse(encode("token", {"text": text}, event_id))
@@ -57,6 +58,7 @@ def test_what_ends_a_line_elsewhere_ends_none_here(text: str) -> None:
     assert parse(data)[0].data == {"text": text}
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_TEXT, min_size=1), st.data())
 def test_events_may_be_cut_anywhere(texts: list[str], data: st.DataObject) -> None:
     whole = b"".join(encode("token", {"text": text}, n) for n, text in enumerate(texts))
