@@ -28,7 +28,9 @@ export function StatusLine({ state, connection, phase }: StatusProps) {
       <span class="kernelchat-phase">{words[phase]}</span>
       {connection.waiting && <span class="kernelchat-waiting">{words.waiting}</span>}
       {typeof first === "number" && (
-        <span class="kernelchat-pace">{words.firstToken((first / 1000).toFixed(1))}</span>
+        <span class="kernelchat-pace">
+          {words.firstToken((first / 1000).toFixed(first < 100 ? 2 : 1))}
+        </span>
       )}
       {typeof rate === "number" && (
         <span class="kernelchat-pace">{words.rate(rate.toFixed(rate < 10 ? 1 : 0))}</span>
