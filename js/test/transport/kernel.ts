@@ -89,6 +89,11 @@ export class Kernel {
     return [...this.chat.state().messages.values()].map(({ text }) => text).join("|");
   }
 
+  /** Streams that the page has not closed. */
+  get openStreams(): Asked[] {
+    return this.net.to("/api/events").filter((asked) => !asked.aborted);
+  }
+
   get phase(): string {
     return this.chat.connection().phase;
   }
@@ -174,3 +179,34 @@ export class Line {
     }
   }
 }
+
+/** A chat that was heard over the comm and has a stream now. */
+export async function flowing(kernel = new Kernel()): Promise<{ kernel: Kernel; line: Line }> {
+  kernel.answerHellos();
+  await kernel.prove();
+  const line = await kernel.accept();
+  kernel.port.sent.length = 0;
+  return { kernel, line };
+}
+
+/** A chat that was heard over the comm, and has HTTP too when `http`. */
+export async function standing(http: boolean): Promise<Kernel> {
+  if (http) return (await flowing()).kernel;
+  const kernel = new Kernel({ hub: null });
+  kernel.answerHellos();
+  return kernel;
+}
+
+/** Asks, and tells what becomes of it. */
+export const send = (kernel: Kernel, text = "hi") => {
+  let outcome: unknown = "open";
+  const done = kernel.chat.command({ type: "send", text }).then(
+    () => {
+      outcome = "done";
+    },
+    (error: unknown) => {
+      outcome = error;
+    },
+  );
+  return { done, outcome: () => outcome };
+};

@@ -1,5 +1,6 @@
 /** A network that is worked by hand: requests wait until a test answers them. */
 
+import { vi } from "vitest";
 import type { Fetch } from "../../src/transport/sse";
 
 const encoder = new TextEncoder();
@@ -142,6 +143,12 @@ export class Network {
 /** Lets everything that has no timer to wait for go on. */
 export async function flush(): Promise<void> {
   for (let i = 0; i < 4; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Time passes, with fake timers, and what was due is done. */
+export async function wait(milliseconds: number): Promise<void> {
+  vi.advanceTimersByTime(milliseconds);
+  await flush();
 }
 
 /** What `vi.useFakeTimers` may take; `flush` needs the rest. */
