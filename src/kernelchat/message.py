@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +14,7 @@ MessageStatus: TypeAlias = Literal["queued", "streaming", "done", "stopped", "fa
 
 ROLES: frozenset[str] = frozenset({"user", "assistant", "system"})
 COLLAPSE_EVERY = 256
+_TUPLES = frozenset({"tools", "attachments", "citations"})
 
 # Compiled at first use, since most programs never ask for code.
 _FENCE = r"(?ms)^(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^(?P=fence)[`~]*[ \t\r]*$"
@@ -72,11 +74,16 @@ class Message:
         Raises:
             KeyError: `id` or `role` is missing.
         """
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        for name in ("tools", "attachments", "citations"):
-            if name in known:
-                known[name] = tuple(known[name])
-        return cls(**{"id": data["id"], "role": data["role"], **known})
+        return cls(**{"id": data["id"], "role": data["role"], **fields_of(data)})
+
+
+def fields_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `data` a message has, as it has it: lists as tuples, fields it knows only."""
+    return {
+        name: tuple(value) if name in _TUPLES else value
+        for name, value in data.items()
+        if name in Message.__dataclass_fields__
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ again from a snapshot. A reader may run on any thread.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from .events import Done, Event, Failed, TokenAdded
@@ -37,6 +38,10 @@ class TextReader:
         # Of each answer that goes on: how many tokens and characters were read.
         # No characters are known where the reading began so late that nobody could tell.
         self._read: dict[str, tuple[int, int | None]] = {}
+        # What is made up for events that were missed, until it is taken.
+        self._made_up: deque[tuple[int, Event]] = deque()
+        # Who begins in the middle of an answer has all that came before.
+        self._read.update({i: draft.after(after) for i, draft in state.drafts()})
 
     def resume(self, message_id: str, tokens: int, characters: int) -> None:
         """Says how much of an answer the reader has already."""
@@ -44,10 +49,14 @@ class TextReader:
 
     def take(self) -> Iterator[tuple[int, Event]]:
         """The events that wait, with their ids; those missed are made up from the state."""
-        while self.cursor < self._log.last_id:
+        while True:
+            while self._made_up:
+                yield self._made_up.popleft()
+            if self.cursor >= self._log.last_id:
+                return
             entries = self._log.read(self.cursor)
             if entries is None:
-                yield from self._catch_up()
+                self._catch_up()
                 continue
             for entry in entries:
                 self.cursor = entry.id
@@ -68,8 +77,8 @@ class TextReader:
     def _is_next(self, event: TokenAdded) -> bool:
         known = self._read.get(event.message_id)
         if known is None:
-            # A reader that begins in the middle of an answer has all that came before.
-            known = (event.index, self._state.offset(event.message_id, event.index))
+            offset = self._state.offset(event.message_id, event.index) if event.index else 0
+            known = (event.index, offset)
         tokens, characters = known
         if event.index < tokens:
             return False
@@ -77,15 +86,15 @@ class TextReader:
         self._read[event.message_id] = (event.index + 1, after)
         return True
 
-    def _catch_up(self) -> Iterator[tuple[int, Event]]:
+    def _catch_up(self) -> None:
         # Taken before the state is read: what is read there may be newer, never older.
         last = self._state.last_id
         for message_id in (self._message_id,) if self._message_id else self._state.ids():
-            ended = self._state.ended(message_id)
-            message = self._state.get(message_id)
+            # In this order: an answer that is seen complete has its end, or none in this log.
+            message, ended = self._state.get(message_id), self._state.ended(message_id)
             if message is None or message.role != "assistant":
                 continue
-            if ended is not None and ended <= self.cursor:
+            if message.status != "streaming" and (ended is None or ended <= self.cursor):
                 continue
             tokens, characters = self._read.get(message_id, (0, 0))
             if characters is not None:
@@ -93,10 +102,10 @@ class TextReader:
                 if missing:
                     self._read[message_id] = (now, characters + len(missing))
                     before_end = last if ended is None else min(last, ended - 1)
-                    yield before_end, TokenAdded(message_id, tokens, missing)
+                    self._made_up.append((before_end, TokenAdded(message_id, tokens, missing)))
             if ended is not None and ended <= last:
                 self._read.pop(message_id, None)
-                yield ended, _end(message)
+                self._made_up.append((ended, _end(message)))
         self.cursor = last
 
 

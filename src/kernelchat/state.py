@@ -23,7 +23,7 @@ from .events import (
     Tool,
     Update,
 )
-from .message import Draft, Message
+from .message import Draft, Message, fields_of
 
 SNAPSHOT_MESSAGES = 100
 
@@ -109,6 +109,11 @@ class State:
             raise KeyError(message_id)
         return found
 
+    def drafts(self) -> list[tuple[str, Draft]]:
+        """The answers that are being written, by id."""
+        found = tuple(self._messages.items())
+        return [(i, message) for i, message in found if isinstance(message, Draft)]
+
     def text_after(self, message_id: str, characters: int) -> tuple[str, int]:
         """What comes after so many characters, and how many tokens there are in all.
 
@@ -159,7 +164,8 @@ class State:
         path = list(self._up(self.leaf_id))
         shown = path[:last]
         wanted = {sibling for i in shown for sibling in self.siblings(i)}
-        wanted.update(self._queue)
+        # Below the leaf lies what undo and clear left: the branches beside the next question.
+        wanted.update(self._children.get(self.leaf_id, ()), self._queue)
         messages = tuple(
             message for i in self._messages if i in wanted and (message := self.get(i)) is not None
         )
@@ -199,14 +205,14 @@ class State:
         message = self._messages.get(message_id)
         if message is None:
             return
+        known = fields_of(changes)
         if isinstance(message, Draft):
-            if changes.get("status", "streaming") == "streaming":
-                message.message = replace(message.message, **changes)  # type: ignore[arg-type]
+            if known.get("status", "streaming") == "streaming":
+                message.message = replace(message.message, **known)
             else:
-                self._messages[message_id] = message.freeze(**changes)
+                self._messages[message_id] = message.freeze(**known)
             return
-        known = {k: v for k, v in changes.items() if k in Message.__dataclass_fields__}
-        changed = replace(message, **known)  # type: ignore[arg-type]
+        changed = replace(message, **known)
         self._messages[message_id] = changed
         if message.status == "queued" and changed.status != "queued":
             self._queue = tuple(i for i in self._queue if i != message_id)
