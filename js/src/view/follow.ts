@@ -1,7 +1,7 @@
 /** Keeps the end of a scroller in sight until its reader scrolls up. */
 
 /** CSS pixels from the end that still count as the end. */
-const NEAR = 24;
+const NEAR = 40;
 
 export interface Follower {
   /** Goes to the end and stays there. */
@@ -44,6 +44,14 @@ export function followEnd(
     if (event.deltaY < 0 && scroller.scrollTop > 0) set(false);
   }
 
+  /** The end moves on while the browser still scrolls to where it was. */
+  function onKey(event: KeyboardEvent): void {
+    if (event.key !== "End" || event.target !== scroller) return;
+    set(true);
+    toEnd();
+  }
+
+  scroller.addEventListener("keydown", onKey);
   scroller.addEventListener("scroll", onScroll, { passive: true });
   scroller.addEventListener("wheel", onWheel, { passive: true });
   // Runs after layout and before paint: no forced layout, and nobody sees the step.
@@ -62,6 +70,7 @@ export function followEnd(
     dispose() {
       scroller.removeEventListener("scroll", onScroll);
       scroller.removeEventListener("wheel", onWheel);
+      scroller.removeEventListener("keydown", onKey);
       resize?.disconnect();
     },
   };

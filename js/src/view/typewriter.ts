@@ -11,7 +11,9 @@ export const BUDGET = 300;
 /** Milliseconds; kept free of the budget for the frame that comes late. */
 const MARGIN = 50;
 /** Milliseconds before a rhythm is known: the first token should be seen at once. */
-const FIRST = 24;
+const FIRST = 12;
+/** Milliseconds to wait for the rest of a character that may go on in the next piece. */
+const HOLD = 40;
 /** Milliseconds; a longer pause is the model thinking, not its rhythm. */
 const PAUSE = 600;
 /** Milliseconds; pieces this close are one burst. */
@@ -19,10 +21,15 @@ const SAME = 8;
 /** Characters; more at once is a backlog, such as after a lost connection, and not typed. */
 const BACKLOG = 8000;
 
+/** Characters that nothing joins: a Chinese token is often one of them, and is shown at once. */
+const COMPLETE = /^[\p{sc=Han}。，、；：？！ \n]$/u;
+
 interface Piece {
   /** Graphemes of the queue up to the end of this piece. */
   end: number;
   readonly deadline: number;
+  /** When its last grapheme is taken to be whole. */
+  readonly closed: number;
 }
 
 export interface Typewriter {
@@ -75,16 +82,10 @@ export function createTypewriter(speed: number): Typewriter {
       const rates = pieces.map(({ end, deadline }) => (end - head) / (deadline - from));
       credit += elapsed * Math.max(0, ...rates.filter(Number.isFinite));
     }
-    const late =
-      speed > 0
-        ? head
-        : lastEnd(
-            pieces.filter(({ deadline }) => deadline <= now),
-            head,
-          );
-    const count = Math.min(ready, Math.max(Math.floor(credit), late - head));
-    // Nothing saved up while nothing waited.
-    credit = count === ready ? 0 : Math.max(0, credit - count);
+    const late = speed > 0 ? undefined : pieces.filter(({ deadline }) => deadline <= now).at(-1);
+    const due = Math.max(Math.floor(credit), (late?.end ?? head) - head);
+    const count = Math.min(ready, due);
+    credit = Math.min(1, Math.max(0, credit - count));
     return count;
   }
 
@@ -94,24 +95,27 @@ export function createTypewriter(speed: number): Typewriter {
       const since = arrived === undefined ? PAUSE : now - arrived;
       if (since >= SAME && since < PAUSE) gap = Math.max(since, gap * 0.9);
       if (since >= SAME) arrived = now;
-      // A pause does not count as time in which something could have been shown.
+      // A pause saves up one character, to be shown at once, and no more.
       if (waiting() === 0) {
+        const earned = shown === undefined || speed <= 0 ? 1 : ((now - shown) * speed) / 1000;
+        credit = Math.min(1, credit + earned);
         shown = now;
-        credit = 1;
       }
       // The last grapheme may go on in this piece.
       const open = waiting() > 0 ? (queue.pop() ?? "") : "";
       queue.push(...graphemes(open + text));
       const wait = Math.min(gap * 1.25, BUDGET - MARGIN);
-      pieces.push({ end: queue.length, deadline: now + wait });
+      const closed = now + Math.max(wait, HOLD);
+      pieces.push({ end: queue.length, deadline: now + wait, closed });
     },
 
     release(now) {
       if (waiting() === 0) return "";
       if (waiting() > BACKLOG) return this.flush();
       // What follows may still join the last grapheme; it is waited for, but not for long.
-      const due = pieces.some(({ end, deadline }) => end >= queue.length && deadline <= now);
-      const ready = waiting() - (ended || due || speed < 0 ? 0 : 1);
+      const due = pieces.some(({ end, closed }) => end >= queue.length && closed <= now);
+      const whole = ended || due || speed < 0 || COMPLETE.test(queue.at(-1) ?? "");
+      const ready = waiting() - (whole ? 0 : 1);
       const text = ready > 0 ? take(allowance(now, ready)) : "";
       shown = now;
       return text;
@@ -129,10 +133,6 @@ export function createTypewriter(speed: number): Typewriter {
       return waiting() === 0;
     },
   };
-}
-
-function lastEnd(pieces: readonly Piece[], otherwise: number): number {
-  return pieces.at(-1)?.end ?? otherwise;
 }
 
 const segmenter =

@@ -63,10 +63,18 @@ describe("the end of the talk", () => {
     scrollTo(100);
     scrollTo(300);
     expect(onChange).toHaveBeenLastCalledWith(false);
-    scrollTo(385);
+    scrollTo(370);
     expect(onChange).toHaveBeenLastCalledWith(true);
     grow(50);
     expect(scroller.scrollTop).toBe(450);
+  });
+
+  test("is followed again from the End key on, however fast it moves away", () => {
+    scrollTo(100);
+    scroller.dispatchEvent(new KeyboardEvent("keydown", { key: "End" }));
+    expect(onChange).toHaveBeenLastCalledWith(true);
+    grow(500);
+    expect(scroller.scrollTop).toBe(900);
   });
 
   test("is gone to when asked", () => {

@@ -102,6 +102,12 @@ describe("text leaves in order, whole, and in time", () => {
   });
 });
 
+test("a Chinese character waits for nothing", () => {
+  const typewriter = createTypewriter(0);
+  typewriter.push("你", 0);
+  expect(typewriter.release(0)).toBe("你");
+});
+
 describe("rhythm", () => {
   test("bursts leave evenly once their rhythm is known", () => {
     const bursts = Array.from({ length: 20 }, (_, index) => ({
@@ -132,6 +138,17 @@ describe("rhythm", () => {
     for (let now = 0; now <= 2000; now += FRAME) shown += typewriter.release(now).length;
     expect(shown).toBeGreaterThanOrEqual(99);
     expect(shown).toBeLessThanOrEqual(102);
+  });
+
+  test("speed holds for a slow trickle too", () => {
+    const typewriter = createTypewriter(20);
+    let shown = 0;
+    for (let now = 0; now < 3000; now += 10) {
+      typewriter.push("你", now);
+      shown += typewriter.release(now).length;
+    }
+    expect(shown).toBeGreaterThanOrEqual(59);
+    expect(shown).toBeLessThanOrEqual(62);
   });
 
   test("a negative speed holds nothing back", () => {
