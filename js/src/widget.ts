@@ -16,6 +16,7 @@ interface Traits {
   instance: string;
   session_id: string;
   widget_id: string;
+  start: number;
   transport_choice: TransportChoice;
   [option: string]: unknown;
 }
@@ -52,6 +53,7 @@ function connect(model: Model): KernelChat {
     hub: http ? sharedHub(choice === "auto" ? instance : `${instance} ${choice}`) : null,
     fetch: (url, init) => fetch(url, init),
     origin: window.location.origin,
+    start: model.get("start"),
     candidates: () => candidates(pageFacts(), port, choice),
   });
 }

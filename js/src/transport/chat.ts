@@ -29,6 +29,11 @@ export interface ChatOptions {
   readonly fetch: Fetch;
   /** Of the page, for the kernel to let in. */
   readonly origin: string;
+  /**
+   * The event at which the talk was empty, 0 if it never was. A view begins there, so that frames
+   * can be applied though the cell that shows it still runs and no hello gets through.
+   */
+  readonly start?: number;
   candidates(): Promise<readonly Candidate[]>;
 }
 
@@ -48,7 +53,7 @@ export class KernelChat implements Chat, Member {
   readonly #delivery: Delivery;
   readonly #listeners = new Set<() => void>();
   readonly #leave: () => void;
-  #current: ChatState = EMPTY_STATE;
+  #current: ChatState;
   /** The kernel was heard at least once. */
   #heard = false;
   /** A road broke, and nothing was heard since. */
@@ -62,6 +67,7 @@ export class KernelChat implements Chat, Member {
 
   constructor(options: ChatOptions) {
     this.#options = options;
+    this.#current = options.start ? { ...EMPTY_STATE, cursor: options.start } : EMPTY_STATE;
     this.sessionId = options.sessionId;
     this.#hub = options.hub;
     this.#comm = options.comm && this.#makeComm(options.comm);
@@ -71,7 +77,7 @@ export class KernelChat implements Chat, Member {
       road: () => this.#road,
       failed: (road, error) => this.#roadFailed(road, error),
     });
-    this.#comm?.hello("comm", null);
+    this.#comm?.hello("comm", this.#current.cursor);
     this.#leave = this.#hub?.join(this) ?? (() => undefined);
     // A road that was there before us: the kernel must know that we use it.
     if (this.#road !== null) this.roadChanged();

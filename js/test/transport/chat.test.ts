@@ -45,6 +45,15 @@ describe("the start", () => {
     expect(kernel.net.asked).toEqual([]);
   });
 
+  it("begins where the talk was empty, before any hello was heard", async () => {
+    const kernel = new Kernel({ hub: null, fromStart: true });
+    kernel.talk.send("hi");
+    kernel.talk.token("Hello");
+    kernel.frame(kernel.talk.first);
+    expect(kernel.text).toBe("hi|Hello");
+    expect(kernel.phase).toBe("open");
+  });
+
   it("gets its first state over HTTP where the kernel is busy with a cell", async () => {
     const kernel = new Kernel();
     kernel.talk.send("hi");

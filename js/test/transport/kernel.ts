@@ -55,6 +55,8 @@ export interface KernelOptions {
   readonly hub?: Hub | null;
   readonly hubOptions?: HubOptions;
   readonly port?: Port | null;
+  /** The view begins where the talk was empty. */
+  readonly fromStart?: boolean;
 }
 
 export class Kernel {
@@ -78,6 +80,7 @@ export class Kernel {
       hub: this.hub,
       fetch: this.net.fetch,
       origin: "http://localhost:8888",
+      start: options.fromStart ? this.talk.first : 0,
       candidates: () => Promise.resolve([CANDIDATE as never]),
     });
     this.chat.subscribe(() => {

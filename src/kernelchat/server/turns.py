@@ -163,7 +163,10 @@ async def turn_stream(
 
     stream = pump(
         [session.log],
-        prelude=encode("connected", greeting(session, instance), after),
+        # With the answer's id a client can stop this turn before its first token, and no other.
+        prelude=encode(
+            "connected", greeting(session, instance) | {"message_id": turn.reply_id}, after
+        ),
         collect=collect,
         over=lambda: ended or session.log.closed,
         stopping=stopping,
