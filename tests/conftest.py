@@ -16,6 +16,8 @@ from tools import javascript
 from tools.chromium import ChromiumNotFoundError
 from tools.kernels import jupyter_folders
 
+pytest_plugins = ["tools.browsers"]
+
 prepared = pytest.StashKey[dict[str, object]]()
 
 

@@ -24,9 +24,9 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Locator, Page
 
-from tools.kernels import CACHE, notebook
+from tools.browsers import SCREENSHOTS
+from tools.kernels import notebook
 
-SCREENSHOTS = CACHE / "screenshots"
 START_SECONDS = 60.0
 
 SETTINGS: dict[str, dict[str, object]] = {

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from browser.chatview import ChatView, chat_cell, open_chat
-from browser.lab import SCREENSHOTS, LabPage
+from browser.lab import LabPage
+from tools.browsers import SCREENSHOTS
 from tools.javascript import ROOT
 
 pytestmark = pytest.mark.usefixtures("static_files")

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import BrowserContext, expect
 
 import hatch_build
 from tools.javascript import ROOT
@@ -24,24 +25,23 @@ pytestmark = pytest.mark.timeout(900)
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "src", "js")
 NO_REGISTRY = {"NPM_CONFIG_REGISTRY": "http://127.0.0.1:9", "NPM_CONFIG_FETCH_RETRIES": "0"}
 
+# Runs until its input ends.
 USE = """
 import json
-import urllib.request
+import sys
 
 from kernelchat import Chat
 
 chat = Chat()
 shown = chat._repr_mimebundle_()
-served = {}
-for path in ("/", "/assets/page.js", "/assets/client.js"):
-    with urllib.request.urlopen(chat.endpoint.url + path) as answer:
-        served[path] = [answer.status, answer.read().decode()]
 print(json.dumps({
     "shown": sorted(shown[0] if isinstance(shown, tuple) else shown),
     "module": len(chat._esm),
-    "served": served,
+    "url": chat.endpoint.url,
+    "link": chat.link(),
     "answer": chat.ask("What is kernelchat?").result(timeout=60),
-}))
+}), flush=True)
+sys.stdin.read()
 chat.close()
 """
 
@@ -105,29 +105,56 @@ def test_the_wheel_ships_the_browser_half_and_the_handbook(built: Built) -> None
     names = built.names()
 
     assert {f"kernelchat/static/{name}" for name in hatch_build.OUTPUTS} <= names
-    assert any(name.startswith("kernelchat/models/handbook") for name in names)
+    for language in ("en", "zh"):
+        assert any(name.startswith(f"kernelchat/handbook/{language}/") for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert not any("node_modules" in name or name.endswith((".ts", ".tsx")) for name in names)
 
 
-def test_the_wheel_shows_a_chat_where_there_is_no_node_and_no_npm(
-    built: Built, python: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def chat(python: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A chat of the installed wheel, in a process that finds no Node and no npm registry."""
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TMPDIR") if name in os.environ}
     nothing = tmp_path / "path"
     nothing.mkdir()
-    env = {**kept, **NO_REGISTRY, "PATH": str(nothing), "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [python, "-I", "-c", USE],
+        cwd=tmp_path,
+        env={**kept, **NO_REGISTRY, "PATH": str(nothing), "HOME": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            if line:
+                yield json.loads(line)
+        finally:
+            _, trouble = process.communicate()
+    if process.returncode != 0 or trouble or not line:
+        pytest.fail(f"the process ended with {process.returncode}:\n{trouble}", pytrace=False)
 
-    seen: dict[str, Any] = json.loads(run(python, "-I", "-c", USE, cwd=tmp_path, env=env))
 
+def test_the_wheel_shows_a_chat_where_there_is_no_node_and_no_npm(
+    built: Built, chat: dict[str, Any], context: BrowserContext
+) -> None:
     static = hatch_build.static_folder(built.tree)
-    assert "application/vnd.jupyter.widget-view+json" in seen["shown"]
-    assert seen["module"] == len((static / "widget.js").read_text("utf-8"))
-    assert seen["served"]["/"][0] == 200
-    assert "/assets/page.js" in seen["served"]["/"][1]
+    assert "application/vnd.jupyter.widget-view+json" in chat["shown"]
+    assert chat["module"] == len((static / "widget.js").read_text("utf-8"))
+    assert "kernelchat" in chat["answer"]
+
+    page = context.new_page()
+    page.goto(chat["link"])
+    page.locator("textarea").fill("What is kernelchat?")
+    page.locator("textarea").press("Enter")
+    answers = page.locator("[data-role=assistant][data-status=done]")
+    expect(answers).to_have_count(2, timeout=60_000)
+
     for name in ("page.js", "client.js"):
-        assert seen["served"][f"/assets/{name}"] == [200, (static / name).read_text("utf-8")]
-    assert "kernelchat" in seen["answer"]
+        served = page.request.get(f"{chat['url']}/assets/{name}")
+        assert (served.status, served.text()) == (200, (static / name).read_text("utf-8"))
 
 
 def test_the_sdist_holds_the_sources_and_builds_without_npm(built: Built, tmp_path: Path) -> None:
