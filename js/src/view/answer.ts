@@ -50,6 +50,7 @@ export class Answer {
   update(text: string, status: string): void {
     const now = performance.now();
     const first = this.typewriter === undefined;
+    const begins = !first && this.text === "";
     const ended = status !== "streaming";
     if (first || !text.startsWith(this.text)) this.start(text);
     else if (text.length > this.text.length) {
@@ -60,6 +61,8 @@ export class Answer {
     this.ended = ended;
     if (ended) this.typewriter?.end();
     if (first || (ended && status !== "done") || stillness()) this.catchUp();
+    // It is a frame that brings updates: to ask for one would show the first token a frame later.
+    else if (begins) this.step(now);
     else this.frame.request();
   }
 
