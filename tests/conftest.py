@@ -41,13 +41,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     results = session.config.stash.setdefault(prepared, {})
+    terminal = session.config.get_terminal_writer()
     for name, prepare in PREPARATIONS.items():
         if name in wanted:
+            terminal.line(f"preparing {name}", flush=True)
             try:
                 results[name] = prepare()
             except (JavaScriptBuildError, ChromiumNotFoundError) as error:
                 # All of it once; each test that needed it repeats the sentence at the end.
-                session.config.get_terminal_writer().line(f"\n{error}")
+                terminal.line(str(error))
                 results[name] = error
 
 
