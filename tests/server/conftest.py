@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from json import dumps
 from typing import Any
 
 import httpx2
@@ -25,7 +26,10 @@ class Client:
     session_id: str
 
     def post(self, path: str, json: Any = None, **options: Any) -> httpx2.Response:
-        return self.http.post(path, json={} if json is None else json, **options)
+        # As ASCII, so that half a character can be sent too.
+        content = dumps({} if json is None else json)
+        headers = {"Content-Type": "application/json", **options.pop("headers", {})}
+        return self.http.post(path, content=content, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> httpx2.Response:
         return self.http.get(path, **options)

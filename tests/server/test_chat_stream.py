@@ -45,7 +45,8 @@ def test_asked_by_post_the_answer_is_the_stream_of_its_turn(
         (done,) = events.rest()
 
     assert connected.name == "connected"
-    assert set(connected.data) == {"session_id", "protocol", "instance", "status", "message"}
+    fields = {"session_id", "protocol", "instance", "status", "message", "message_id"}
+    assert set(connected.data) == fields
     assert connected.data["session_id"] == chat.session_id
     entries = session_of(chat).log.read(first_id - 1)
     assert entries is not None
@@ -54,6 +55,7 @@ def test_asked_by_post_the_answer_is_the_stream_of_its_turn(
         ("token", index, piece) for index, piece in enumerate(PIECES)
     ]
     assert (done.name, done.data["fullText"]) == ("done", "".join(PIECES))
+    assert {e.data["message_id"] for e in (connected, *tokens, done)} == {chat.messages[-1].id}
     ids = [int(event.id) for event in (connected, *tokens, done)]
     assert ids == sorted(set(ids))
     assert all(event.data["id"] == int(event.id) for event in (*tokens, done))
