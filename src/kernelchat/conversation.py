@@ -227,13 +227,13 @@ class Conversation:
             return
         self.running = None
         self._paused = True
-        self._emit(Failed(message_id, error.kind, error.message, error.retryable))
+        self._emit(Failed(message_id, error.kind, _sayable(error.message), error.retryable))
         self._emit(Status("idle"))
 
     def notice(self, level: str, kind: str, text: str) -> None:
         """Says something to whoever looks."""
         if not self.log.closed:
-            self._emit(Notice(level, kind, text))
+            self._emit(Notice(level, kind, _sayable(text)))
 
     # how
 
@@ -363,6 +363,11 @@ class Conversation:
             raise ChatError("input", "There is nothing to undo.")
         self._halt()
         self._emit(Leaf(asked[-1].parent_id))
+
+
+def _sayable(text: str) -> str:
+    # Names of files come with lone surrogates, which no reader could be sent.
+    return text.encode(errors="replace").decode()
 
 
 def _timing(running: Running, now: float, tokens: int) -> dict[str, Any]:

@@ -10,15 +10,17 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .conversation import Conversation
 from .errors import ChatError
+from .events import is_plain
 from .models.base import Delta, Model, ModelMessage
+from .models.text import WholeCharacters, describe
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 YIELD_AFTER = 0.008
 FIRST_BACKOFF = 0.5
@@ -57,26 +59,22 @@ async def run_turn(
             if call.began or last or not error.retryable or error.kind == "model":
                 conversation.fail(message_id, error)
                 return
-            await _back_off(conversation, message_id, attempt, error)
+            wait = _wait(attempt, error)
+            if wait > LONGEST_BACKOFF:
+                conversation.fail(message_id, error)
+                return
+            conversation.retrying(message_id, conversation.now() + round(wait * 1000))
+            await asyncio.sleep(wait)
+            conversation.thinking(message_id)
         except Exception as error:
             logger.exception("the model failed outside of its contract")
-            text = f"The model raised {type(error).__name__}: {error}"
-            conversation.fail(message_id, ChatError("model", text))
+            conversation.fail(message_id, ChatError("model", f"The model raised {describe(error)}"))
             return
 
 
-async def _back_off(
-    conversation: Conversation, message_id: str, attempt: int, error: ChatError
-) -> None:
-    wait = getattr(error, "retry_after", None)
-    if wait is None:
-        wait = FIRST_BACKOFF * 2**attempt * (0.75 + random.random() / 2)
-    if wait > LONGEST_BACKOFF:
-        conversation.fail(message_id, error)
-        return
-    conversation.retrying(message_id, conversation.now() + round(wait * 1000))
-    await asyncio.sleep(wait)
-    conversation.thinking(message_id)
+def _wait(attempt: int, error: ChatError) -> float:
+    asked: float | None = getattr(error, "retry_after", None)
+    return FIRST_BACKOFF * 2**attempt * (0.75 + random.random() / 2) if asked is None else asked
 
 
 class _Call:
@@ -92,7 +90,8 @@ class _Call:
         self._limits = limits
         self._finish_reason: str | None = None
         self._usage: Any = None
-        self._characters = _Characters()
+        # Services cut text inside of characters.
+        self._text, self._reasoning = WholeCharacters(), WholeCharacters()
 
     async def run(self, messages: Sequence[ModelMessage]) -> None:
         stream = self._model.stream(messages)
@@ -100,13 +99,16 @@ class _Call:
         try:
             await self._follow(stream, watchdog)
         except asyncio.CancelledError:
-            if watchdog.late is None:
-                raise
-            # The watchdog cancelled, nobody else: take that back and say what happened.
             task = asyncio.current_task()
-            if task is not None and task.uncancel() > 0:
-                raise
-            raise ChatError("timeout", watchdog.late) from None
+            assert task is not None
+            if watchdog.late is not None:
+                # Unless somebody else cancelled too: take that back and say what happened.
+                if task.uncancel() == 0:
+                    raise ChatError("timeout", watchdog.late) from None
+            elif task.cancelling() == 0:
+                # Nobody cancelled this turn: it came out of something that the model awaited.
+                raise ChatError("model", "The model's own work was cancelled.") from None
+            raise
         finally:
             watchdog.stop()
             close = getattr(stream, "aclose", None)
@@ -126,56 +128,38 @@ class _Call:
             if delta.finish_reason is not None:
                 self._finish_reason = delta.finish_reason
             if delta.usage is not None:
-                self._usage = delta.usage
+                self._usage = _plain(dict(delta.usage), "usage")
             if delta.text or delta.reasoning or delta.citations:
                 self.began = True
                 watchdog.feed()
-                if not self._conversation.delta(self._message_id, self._characters.whole(delta)):
+                if not self._conversation.delta(self._message_id, self._whole(delta)):
                     return
             if loop.time() - yielded > YIELD_AFTER:
                 # A model that never waits would hold up everybody else on this loop.
                 await asyncio.sleep(0)
                 yielded = loop.time()
 
+    def _whole(self, delta: Delta) -> Delta:
+        text, reasoning = self._text.feed(delta.text), self._reasoning.feed(delta.reasoning)
+        return Delta(text, reasoning, citations=_plain(tuple(delta.citations), "citations"))
+
     def _end(self) -> None:
-        rest = self._characters.rest()
-        if rest:
-            self._conversation.delta(self._message_id, Delta(rest))
+        self._conversation.delta(
+            self._message_id, Delta(self._text.flush(), self._reasoning.flush())
+        )
         reason = self._finish_reason
         self._conversation.finish(
             self._message_id, reason if reason in FINISH_REASONS else "stop", self._usage
         )
 
 
-class _Characters:
-    """Joins a character that was cut between two pieces (a pair of surrogates)."""
-
-    def __init__(self) -> None:
-        self._half = ""
-
-    def whole(self, delta: Delta) -> Delta:
-        text = self._half + delta.text
-        if text.isascii():
-            self._half = ""
-            return delta if text is delta.text else _with_text(delta, text)
-        self._half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        if self._half:
-            text = text[:-1]
-        with suppress(UnicodeEncodeError):
-            text.encode()
-            return _with_text(delta, text)
-        return _with_text(delta, _repair(text))
-
-    def rest(self) -> str:
-        return "\ufffd" if self._half else ""
-
-
-def _repair(text: str) -> str:
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _with_text(delta: Delta, text: str) -> Delta:
-    return delta if delta.text == text else Delta(text, delta.reasoning, citations=delta.citations)
+def _plain(value: T, name: str) -> T:
+    # What JSON cannot carry would break every reader of the log.
+    if is_plain(value):
+        return value
+    raise ChatError(
+        "model", f"The model's {name} must be plain JSON values, such as numbers.", retryable=False
+    )
 
 
 class _Watchdog:
