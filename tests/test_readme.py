@@ -58,7 +58,10 @@ def test_the_picture_is_small() -> None:
 
 
 @pytest.mark.usefixtures("jupyter")
-def test_python_examples_run_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_examples_run_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     # No example asks a service; a model that has a key is made without one being reached.
     for name in ("OPENAI_API_KEY", "DEEPSEEK_API_KEY", "DASHSCOPE_API_KEY"):
         monkeypatch.setenv(name, "test-key")
