@@ -12,13 +12,15 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from .errors import ChatError
 from .events import Done, Event, Failed, Status, TokenAdded
-from .message import Message, Token
+from .message import Token
+from .models.text import describe
 from .reader import TextReader
 from .session import Session
 
@@ -34,6 +36,21 @@ class _Registered:
     callback: Callback
     name: tuple[str, str]
     parent: Any
+    # By conversation, the last event before it was registered.
+    since: Mapping[str, int]
+
+
+class _Followed:
+    """One conversation that the callbacks' thread reads."""
+
+    __slots__ = ("reader", "session", "status", "undo", "waiting")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.reader = TextReader(session.log, session.state, session.log.last_id)
+        self.status = session.state.status
+        self.waiting = False
+        self.undo: Callable[[], None] = lambda: None
 
 
 class Callbacks:
@@ -51,12 +68,11 @@ class Callbacks:
         self._report = report
         self._on_status = on_status
         self._registered: tuple[_Registered, ...] = ()
-        self._readers: dict[str, tuple[Session, TextReader]] = {}
-        self._undo: dict[str, Callable[[], None]] = {}
+        self._followed: dict[str, _Followed] = {}
+        self._wants_tokens = False
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = False
         self._closed = False
 
     def add(self, kind: Kind, callback: Callback) -> None:
@@ -66,23 +82,28 @@ class Callbacks:
             TypeError: it cannot be called with one argument.
         """
         _check(callback)
-        new = _Registered(kind, callback, _name(callback), _parent())
+        since = {i: f.session.log.last_id for i, f in tuple(self._followed.items())}
+        new = _Registered(kind, callback, _name(callback), _parent(), since)
         others = [r for r in self._registered if (r.kind, r.name) != (kind, new.name)]
-        self._registered = (*others, new)
+        self._set((*others, new))
 
     def remove(self, callback: Callback) -> bool:
         """Forgets the callback, also one of the same name; whether there was one."""
         name = _name(callback)
         rest = tuple(r for r in self._registered if r.callback is not callback and r.name != name)
         found = len(rest) < len(self._registered)
-        self._registered = rest
+        self._set(rest)
         return found
+
+    def _set(self, registered: tuple[_Registered, ...]) -> None:
+        self._registered = registered
+        self._wants_tokens = any(r.kind == "token" for r in registered)
 
     def follow(self, session: Session) -> None:
         """Calls back for what happens in this conversation from now on."""
-        reader = TextReader(session.log, session.state, session.log.last_id)
-        self._readers = {**self._readers, session.session_id: (session, reader)}
-        self._undo[session.session_id] = session.log.subscribe(self._wake)
+        followed = _Followed(session)
+        self._followed[session.session_id] = followed
+        followed.undo = session.log.subscribe(lambda: self._wake(followed))
 
     def post(self, job: Callable[[], None]) -> None:
         """Runs `job` on the callbacks' thread, after what waits there."""
@@ -95,17 +116,21 @@ class Callbacks:
         """Lets the thread end once what waits was called. Does not block; twice is fine."""
         if self._closed:
             return
-        for undo in self._undo.values():
-            undo()
-        self._jobs.put(self._read)
+        for followed in tuple(self._followed.values()):
+            followed.undo()
+            self._jobs.put(partial(self._read, followed))
         self._jobs.put(None)
         self._closed = True
 
-    def _wake(self) -> None:
-        # At most one wake lies in the queue, however slow a callback is.
-        if not self._woken:
-            self._woken = True
-            self.post(self._read)
+    def _wake(self, followed: _Followed) -> None:
+        # On the server's thread, at each event. Waking a thread costs more than the event itself,
+        # so it is done only where somebody wants tokens, or the status changed: at a turn's start
+        # and end. At most one wake of a conversation waits, however slow a callback is.
+        before, followed.status = followed.status, followed.session.state.status
+        if followed.waiting or not (self._wants_tokens or followed.status != before):
+            return
+        followed.waiting = True
+        self.post(partial(self._read, followed))
 
     def _start(self) -> None:
         thread = self._thread
@@ -114,51 +139,63 @@ class Callbacks:
             self._thread.start()
 
     def _run(self) -> None:
-        try:
-            while (job := self._jobs.get()) is not None:
-                job()
-        finally:
-            if self._loop is not None:
-                self._loop.close()
+        while (job := self._jobs.get()) is not None:
+            # Observers of traits run here, too.
+            self._guard("An observer", job)
+        if self._loop is not None:
+            self._loop.close()
 
-    def _read(self) -> None:
-        self._woken = False
-        for session_id, (session, reader) in tuple(self._readers.items()):
-            for _, event in reader.take():
-                self._dispatch(session, event)
-            if session.log.closed and reader.cursor >= session.log.last_id:
-                self._readers.pop(session_id, None)
+    def _read(self, followed: _Followed) -> None:
+        followed.waiting = False
+        session = followed.session
+        for event_id, event in followed.reader.take():
+            self._dispatch(session, event_id, event)
+        if session.log.closed and followed.reader.cursor >= session.log.last_id:
+            followed.undo()
+            # By now another conversation may have the id.
+            if self._followed.get(session.session_id) is followed:
+                del self._followed[session.session_id]
 
-    def _dispatch(self, session: Session, event: Event) -> None:
+    def _dispatch(self, session: Session, event_id: int, event: Event) -> None:
+        argument: object
         match event:
             case TokenAdded(message_id, index, text):
-                self._call("token", Token(text, index, message_id, session.session_id))
+                kind: Kind = "token"
+                argument = Token(text, index, message_id, session.session_id)
             case Done(message_id):
-                message = session.state.get(message_id)
-                if isinstance(message, Message):
-                    self._call("done", message)
-            case Failed(message_id, kind, text, retryable):
+                kind, argument = "done", session.state.get(message_id)
+            case Failed(message_id, error_kind, text, retryable):
                 message = session.state.get(message_id)
                 so_far = message.text if message else ""
-                error: Any = kind
-                self._call("error", ChatError(error, text, retryable=retryable, text=so_far))
+                known: Any = error_kind
+                kind = "error"
+                argument = ChatError(known, text, retryable=retryable, text=so_far)
             case Status(status):
-                self._on_status(status)
-
-    def _call(self, kind: Kind, argument: object) -> None:
+                self._guard("An observer", partial(self._on_status, status))
+                return
+            case _:
+                return
         for registered in self._registered:
-            if registered.kind != kind:
-                continue
-            if registered.parent is not None:
-                _set_parent(registered.parent)
-            try:
-                result = registered.callback(argument)
-                if inspect.isawaitable(result):
-                    self._await(result)
-            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
-                traceback.print_exception(error, file=sys.stderr)
-                name = ".".join(registered.name[1:])
-                self._report(f"The callback {name} failed: {type(error).__name__}: {error}")
+            if registered.kind == kind and event_id > registered.since.get(session.session_id, 0):
+                self._call(registered, argument)
+
+    def _call(self, registered: _Registered, argument: object) -> None:
+        if registered.parent is not None:
+            _set_parent(registered.parent)
+        name = f"The callback {registered.name[1]}"
+        self._guard(name, partial(self._run_one, registered.callback, argument))
+
+    def _run_one(self, callback: Callback, argument: object) -> None:
+        result = callback(argument)
+        if inspect.isawaitable(result):
+            self._await(result)
+
+    def _guard(self, name: str, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - sys.exit() and cancellation end no thread
+            traceback.print_exception(error, file=sys.stderr)
+            self._report(f"{name} failed: {describe(error)}")
 
     def _await(self, awaitable: Awaitable[object]) -> None:
         if self._loop is None:
