@@ -43,7 +43,7 @@ class Chat(Controls, Archive, ChatWidget):
         session_id: names the conversation; the same name again in one kernel is the same one.
         store: keeps the conversation: a path such as "chats.sqlite", or an object with `load` and
             `save` (see `kernelchat.Store`).
-        messages: `{"role", "content"}` dicts to begin with.
+        messages: `{"role", "content"}` dicts to begin with, where nothing was said yet.
         script: answers to play instead of asking a model.
         base_url: address of a service that speaks OpenAI's API.
         api_key: its key; by default the environment's, which goes only to the address it is for.
@@ -93,7 +93,7 @@ class Chat(Controls, Archive, ChatWidget):
     ) -> None:
         # Imported with the first chat: what serves and what asks costs more than the widget.
         from .callbacks import Callbacks
-        from .commands import check_id, new_id
+        from .commands import check_id, check_messages, new_id
         from .models.choose import choose
         from .runtime import runtime
         from .session import Session
@@ -101,21 +101,23 @@ class Chat(Controls, Archive, ChatWidget):
 
         widget = {name: options.pop(name) for name in _WIDGET_KEYWORDS & options.keys()}
         look = {name: check_look(name, options.pop(name)) for name in LOOK & options.keys()}
-        choice = transport or os.environ.get("KERNELCHAT_TRANSPORT") or "auto"
-        choice = check_look("transport", choice)
+        if transport is None:
+            transport = os.environ.get("KERNELCHAT_TRANSPORT") or "auto"
+        choice = check_look("transport", transport)
         limits = Limits(
             check_seconds("first_token_timeout", first_token_timeout),
             check_seconds("token_timeout", token_timeout),
             check_retries("max_retries", max_retries),
         )
-        self._system = _check_system(system)
+        _check_system(system)
         if session_id is not None:
             check_id(session_id, "session_id")
+        if messages is not None:
+            check_messages(messages)
         service = {"script": script, "base_url": base_url, "api_key": api_key, "client": client}
         self._service = {**service, "options": options}
         self._model: Any = choose(model, **self._service)
         self._limits = limits
-        self._closed = False
         self._runtime = runtime()
         port = 0 if choice == "comm" else self._runtime.listen()
 
@@ -132,11 +134,18 @@ class Chat(Controls, Archive, ChatWidget):
             self._model = session.model
         if system:
             session.system = system
+        self._system: str = session.system
         self._session: Session = session
         self._callbacks = Callbacks(self._report, self._on_status)
         # All before the comm opens: a view may speak as soon as it does, on another thread.
-        self._join(choice, port, list(messages or ()))
-        super().__init__(**widget, **look)
+        self._join(choice, port, messages or ())
+        self._closed = False
+        try:
+            super().__init__(**widget, **look)
+        except BaseException:
+            self._closed = True
+            self._leave()
+            raise
 
     def _keep(self, session: Session) -> None:
         thread = self._store
@@ -151,7 +160,7 @@ class Chat(Controls, Archive, ChatWidget):
         if trouble:
             self._runtime.thread.run(session.conversation.notice, "warning", "store", trouble)
 
-    def _join(self, choice: str, port: int, messages: list[Mapping[str, Any]]) -> None:
+    def _join(self, choice: str, port: int, messages: Sequence[Mapping[str, Any]]) -> None:
         from .comm import CommCarrier
         from .commands import new_id
         from .registry import Registration
@@ -176,7 +185,7 @@ class Chat(Controls, Archive, ChatWidget):
         self._carrier = runtime.thread.run(
             CommCarrier, session, self._post, runtime.pacer, hop, self._on_view
         )
-        if messages:
+        if messages and not session.state.ids():
             runtime.thread.run(session.conversation.seed, messages)
         self._callbacks.follow(session)
         self.on_msg(lambda _, content, buffers: self._carrier.receive(content))
@@ -212,7 +221,7 @@ class Chat(Controls, Archive, ChatWidget):
             session.model = self._model
         self._show_model()
         self._runtime.thread.submit(self._warm(self._model))
-        self._retire(old)
+        self._runtime.thread.submit(self._retire(old, self._sessions()))
 
     # callbacks
 
@@ -293,8 +302,7 @@ class Chat(Controls, Archive, ChatWidget):
         for session in sessions:
             await session.close()
         self._carrier.close()
-        if all(chat.session.model is not self._model for chat in self._runtime.registry.chats()):
-            await self._model.aclose()
+        await self._retire(self._model, sessions)
 
     # within
 
@@ -327,10 +335,12 @@ class Chat(Controls, Archive, ChatWidget):
         except Exception as error:  # noqa: BLE001 - the first turn meets it again and says so
             self._session.conversation.notice("warning", "model", str(error))
 
-    def _retire(self, model: Any) -> None:
-        # A turn may still read from it: it is closed once the chat is idle.
-        if self._session.idle:
-            self._runtime.thread.submit(model.aclose())
+    async def _retire(self, model: Any, sessions: Sequence[Session]) -> None:
+        # Other chats may use it, and turns of these conversations may still read from it.
+        if all(session.model is not model for session in self._runtime.registry.sessions()):
+            for session in sessions:
+                await session.settled()
+            await model.aclose()
 
     def _post(self, content: Mapping[str, Any]) -> None:
         super().send(dict(content))

@@ -121,7 +121,7 @@ class CommCarrier:
 
     def _hello(self, content: Mapping[str, Any]) -> None:
         view, transport = str(content.get("view"))[:64], content.get("transport")
-        if transport not in TRANSPORTS:
+        if not isinstance(transport, str) or transport not in TRANSPORTS:
             return
         self._on_view(transport, str(content.get("origin", ""))[:256])
         if transport != "comm":

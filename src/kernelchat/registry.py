@@ -107,6 +107,10 @@ class Registry:
                 return chat.session
         return None
 
+    def sessions(self) -> tuple[Session, ...]:
+        """All conversations: those that chats show and those that clients started."""
+        return tuple(s for chat in self.chats() for s in (chat.session, *chat.talks.values()))
+
     def tokens(self) -> Iterator[tuple[str, Grant]]:
         """All tokens, with what they open."""
         yield self.token, Grant()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -13,6 +14,8 @@ from .events import Done, Event, Failed, Removed, TokenAdded
 from .message import Message
 from .reader import TextReader
 from .session import Session
+
+logger = logging.getLogger(__name__)
 
 SLICE = 0.1
 
@@ -188,11 +191,13 @@ class _Reading:
         return ""
 
     def _check_taken_back(self) -> None:
-        # Asked of the state, since the event may have fallen off the log.
+        # Asked of the state, since the event may have fallen off the log. Whether the log is closed
+        # is asked first: an answer may end, and the log be closed, between the two questions.
+        closed = self._session.log.closed
         if self.over or self._session.state.ended(self._reply_id) is not None:
             return
         here = self._session.state.get(self._question_id) is not None
-        if (self._asked and not here) or self._session.log.closed:
+        if (self._asked and not here) or closed:
             raise _taken_back()
         self._asked = here
 
@@ -210,6 +215,7 @@ def _wait(woken: queue.SimpleQueue[None], seconds: float) -> None:
 
 
 def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
-    if loop.is_closed():
-        return
-    loop.call_soon_threadsafe(woken.set)
+    try:
+        loop.call_soon_threadsafe(woken.set)
+    except RuntimeError as error:  # that loop was closed, and whoever waited there is gone
+        logger.debug("nobody waits any more: %s", error)

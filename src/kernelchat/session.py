@@ -116,6 +116,11 @@ class Session:
         self._readers_changed.append(changed)
         return lambda: self._readers_changed.remove(changed)
 
+    async def settled(self) -> None:
+        """Returns once the turns that run now have let go of their model."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks.values()))
+
     async def close(self) -> None:
         """Ends what runs and says so to all readers. Twice is fine."""
         self.conversation.close()
