@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
+from . import shell
 from .errors import ChatError
 from .events import Done, Event, Failed, Status, TokenAdded
 from .message import Token
@@ -83,7 +84,7 @@ class Callbacks:
         """
         _check(callback)
         since = {i: f.session.log.last_id for i, f in tuple(self._followed.items())}
-        new = _Registered(kind, callback, _name(callback), _parent(), since)
+        new = _Registered(kind, callback, _name(callback), shell.parent(), since)
         others = [r for r in self._registered if (r.kind, r.name) != (kind, new.name)]
         self._set((*others, new))
 
@@ -181,7 +182,7 @@ class Callbacks:
 
     def _call(self, registered: _Registered, argument: object) -> None:
         if registered.parent is not None:
-            _set_parent(registered.parent)
+            shell.set_parent(registered.parent)
         name = f"The callback {registered.name[1]}"
         self._guard(name, partial(self._run_one, registered.callback, argument))
 
@@ -233,21 +234,3 @@ def _name(callback: object) -> tuple[str, str]:
     if owner is not None and not inspect.ismodule(owner):
         name = f"{name or type(callback).__qualname__}#{id(owner):x}"
     return str(module), str(name)
-
-
-def _parent() -> Any:
-    """What the running cell's output belongs to, None outside of a kernel."""
-    shell = _shell()
-    return shell.get_parent() if shell is not None and hasattr(shell, "get_parent") else None
-
-
-def _set_parent(parent: Any) -> None:
-    shell = _shell()
-    if shell is not None and hasattr(shell, "set_parent"):
-        shell.set_parent(parent)
-
-
-def _shell() -> Any:
-    # Asked of who is loaded already: a script without IPython must not import it.
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
