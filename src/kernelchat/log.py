@@ -8,9 +8,7 @@ tail, so a reader that is slow or was away costs nothing; when its cursor is no 
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, Protocol
 
 from .events import Event, MessageAdded, Reasoning, TokenAdded, Update, to_wire
@@ -18,6 +16,15 @@ from .events import Event, MessageAdded, Reasoning, TokenAdded, Update, to_wire
 TAIL_EVENTS = 512
 TAIL_CHARACTERS = 256 * 1024
 _SLACK = 128
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_quote = json.encoder.encode_basestring
+
+
+def dumps(value: object) -> str:
+    """JSON on one line. `json.dumps` would build an encoder for each call."""
+    return _encoder.encode(value)
 
 
 class Entry:
@@ -38,8 +45,16 @@ class Entry:
     @property
     def data(self) -> str:
         """The `data` of the event as one line of JSON."""
+        event = self.event
+        if isinstance(event, TokenAdded):
+            # Nearly all there is, and cheaper made anew for each reader than kept.
+            return (
+                f'{{"id":{self.id},"session_id":{_quote(self.session_id)},'
+                f'"message_id":{_quote(event.message_id)},"index":{event.index},'
+                f'"text":{_quote(event.text)}}}'
+            )
         if self._data is None:
-            self._data = json.dumps(self.wire(), ensure_ascii=False, separators=(",", ":"))
+            self._data = dumps(self.wire())
         return self._data
 
 
@@ -88,9 +103,6 @@ class EventLog(Protocol):
     def close(self) -> None:
         """Wakes the readers for the last time. What is in the log can still be read."""
         ...
-
-
-_entry_id = attrgetter("id")
 
 
 class MemoryLog:
@@ -144,7 +156,8 @@ class MemoryLog:
         entries, floor = self._entries, self._floor
         if after > self.last_id or after < floor:
             return None
-        return entries[bisect_right(entries, after, key=_entry_id) :]
+        # Ids grow by one, so where to begin need not be looked for.
+        return entries[max(0, after + 1 - entries[0].id) :] if entries else entries
 
     def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Calls `wake` after each append, on the writer's thread; returns what ends it."""

@@ -140,6 +140,10 @@ class _Call:
                 yielded = loop.time()
 
     def _whole(self, delta: Delta) -> Delta:
+        if not delta.reasoning and not delta.citations:
+            # Nearly all: nothing to make anew.
+            text = self._text.feed(delta.text)
+            return delta if text == delta.text else Delta(text)
         text, reasoning = self._text.feed(delta.text), self._reasoning.feed(delta.reasoning)
         return Delta(text, reasoning, citations=_plain(tuple(delta.citations), "citations"))
 

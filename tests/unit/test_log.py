@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from kernelchat.events import TokenAdded
-from kernelchat.log import Entry, MemoryLog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernelchat.events import Removed, TokenAdded
+from kernelchat.log import Entry, MemoryLog, dumps
 
 
 def test_ids_start_where_they_are_told() -> None:
@@ -13,6 +16,13 @@ def test_ids_start_where_they_are_told() -> None:
 
 
 def test_an_entry_is_encoded_once_for_all_readers() -> None:
-    entry = Entry(1, "s1", TokenAdded("a1", 0, "你\n"))
-    assert entry.data == ('{"id":1,"session_id":"s1","message_id":"a1","index":0,"text":"你\\n"}')
+    entry = Entry(1, "s1", Removed(("u1",)))
+    assert entry.data == '{"id":1,"session_id":"s1","message_ids":["u1"]}'
     assert entry.data is entry.data
+
+
+@given(st.text(), st.integers(0, 10**6))
+def test_a_token_is_encoded_as_json_would(text: str, index: int) -> None:
+    entry = Entry(1, 's"1', TokenAdded("a1", index, text))
+    assert entry.data == dumps(entry.wire())
+    assert "\n" not in entry.data

@@ -7,14 +7,13 @@ it is imported. The format: https://html.spec.whatwg.org/multipage/server-sent-e
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ..log import EventLog
+from ..log import EventLog, dumps
 from .protocol import ABORT
 
 MAX_SEND = 256 * 1024
@@ -32,11 +31,6 @@ def encode(name: str, data: str | Mapping[str, Any], event_id: int | None = None
     head = f"event: {name}\n" if event_id is None else f"id: {event_id}\nevent: {name}\n"
     # Half a character that slipped in becomes JSON's own escape; strict, it would end all streams.
     return f"{head}data: {text}\n\n".encode(errors="backslashreplace")
-
-
-def dumps(data: Mapping[str, Any]) -> str:
-    """JSON on one line."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 class EventResponse(StreamingResponse):
