@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelchat.events import Notice
-from kernelchat.log import MemoryLog
+from kernelchat.events import Notice, TokenAdded
+from kernelchat.log import Entry, MemoryLog
 from kernelchat.server import sse
 from kernelchat.server.protocol import ABORT
 from kernelchat.server.sse import BEAT, PRELUDE, EventResponse, Pulse, Signal, encode, pump
@@ -41,6 +41,16 @@ def test_any_text_arrives_as_it_was_sent(text: str, event_id: int | None) -> Non
 
     assert (event.name, event.data["text"]) == ("token", text)
     assert event.id == ("" if event_id is None else str(event_id))
+
+
+@settings(deadline=None)
+@given(ANY_TEXT, st.text())
+def test_an_entry_of_the_log_arrives_as_it_is(text: str, session_id: str) -> None:
+    entry = Entry(7, session_id, TokenAdded("m1", 3, text))
+    (event,) = parse(encode(entry.event.name, entry.data, entry.id))
+
+    assert event.id == "7"
+    assert event.data == entry.wire()
 
 
 @pytest.mark.parametrize("text", LINE_ENDS)
