@@ -15,7 +15,7 @@ from tools.javascript import ROOT
 pytestmark = pytest.mark.usefixtures("static_files")
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-FIRST_CHAT, FIRST_ASK = 1, 3
+FIRST_CHAT, FIRST_ASK = 0, 3
 """The cells of the quickstart that show the chat, and that ask from Python."""
 
 
