@@ -5,10 +5,12 @@ Both are prepared before the first test, not inside it: a download may take long
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from hatch_build import JavaScriptBuildError
 from tools import chromium as chromium_tool
@@ -17,6 +19,10 @@ from tools.chromium import ChromiumNotFoundError
 from tools.kernels import jupyter_folders
 
 pytest_plugins = ["tools.browsers"]
+
+# A machine that is busy is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 prepared = pytest.StashKey[dict[str, object]]()
 
@@ -86,7 +92,12 @@ def anyio_backend() -> str:
 def no_model_of_the_developer() -> Iterator[None]:
     """Tests reach no model: a key or an address in the developer's environment is left out."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "KERNELCHAT_MODEL"):
+        for name in (
+            "OPENAI_API_KEY",
+            "OPENAI_BASE_URL",
+            "KERNELCHAT_MODEL",
+            "KERNELCHAT_TRANSPORT",
+        ):
             patch.delenv(name, raising=False)
         yield
 

@@ -53,7 +53,7 @@ class ChatView:
 
     @property
     def questions(self) -> Locator:
-        return self.root.locator("[data-role=user]")
+        return self.root.locator("[data-role=user] .kernelchat-content")
 
     @property
     def answers(self) -> Locator:
