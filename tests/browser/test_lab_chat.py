@@ -105,6 +105,38 @@ def test_a_page_reloaded_in_an_answer_shows_all_of_it(lab: LabPage) -> None:
     view.wait_for_transport("direct")
 
 
+FLAKY = """
+from kernelchat import Chat
+calls = []
+
+def flaky(messages):
+    calls.append(messages[-1]["content"])
+    yield "So far. "
+    if len(calls) == 1:
+        raise OSError("the disk is full")
+    yield "Done."
+
+chat = Chat(flaky)
+chat
+"""
+
+
+def test_a_failed_answer_says_why_and_can_be_tried_again(lab: LabPage) -> None:
+    view = open_chat(lab, FLAKY)
+    view.ask("try")
+
+    view.wait_for_status(0, "failed")
+    failed = view.answers.nth(0)
+    expect(failed).to_contain_text("So far.")
+    expect(failed).to_contain_text("the disk is full")
+    expect(view.root).to_have_attribute("data-phase", "failed")
+
+    failed.get_by_role("button", name="Retry").click()
+    view.wait_for_answer(0, "So far. Done.")
+    assert lab.evaluate_in_kernel("calls") == ["try", "try"]
+    expect(view.questions).to_have_text(["try"])
+
+
 def test_what_is_typed_reaches_no_shortcut_of_the_notebook(lab: LabPage) -> None:
     view = open_chat(lab, chat_cell("fine"), "1 + 1")
     cells = lab.page.locator(".jp-Notebook .jp-Cell")

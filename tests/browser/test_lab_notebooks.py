@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -14,9 +15,15 @@ from tools.javascript import ROOT
 
 pytestmark = pytest.mark.usefixtures("static_files")
 
+QUICKSTART = ROOT / "notebooks" / "01_quickstart.ipynb"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-FIRST_CHAT, FIRST_ASK = 0, 3
-"""The cells of the quickstart that show the chat, and that ask from Python."""
+
+
+def cell_with(notebook: Path, code: str) -> int:
+    """The index of the first code cell that holds `code`."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    found = (i for i, cell in enumerate(cells) if cell.cell_type == "code" and code in cell.source)
+    return next(found)
 
 
 def letters(markdown: str) -> str:
@@ -37,9 +44,10 @@ def drawn_letters(view: ChatView, index: int) -> str:
 
 
 def test_the_quickstart_is_a_chat_that_streams_stops_and_survives_a_reload(lab: LabPage) -> None:
-    lab.open(ROOT / "notebooks" / "01_quickstart.ipynb")
-    lab.run_cell(FIRST_CHAT)
-    view = shown(lab, FIRST_CHAT)
+    lab.open(QUICKSTART)
+    first = cell_with(QUICKSTART, "Chat()")
+    lab.run_cell(first)
+    view = shown(lab, first)
     view.wait_for_transport("direct")
     view.watch()
 
@@ -54,7 +62,7 @@ def test_the_quickstart_is_a_chat_that_streams_stops_and_survives_a_reload(lab: 
     view.stop_button.click()
     view.wait_for_status(1, "stopped")
 
-    lab.run_cell(FIRST_ASK)
+    lab.run_cell(cell_with(QUICKSTART, "chat.ask"))
     view.wait_for_status(2, "done")
     expect(view.questions).to_have_count(3)
 
