@@ -6,20 +6,16 @@ They are served from another port, as on a developer's machine, so each request 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from browser.webpages import ClientPage, TutorialPage, has_text, served
 from kernelchat import Chat, ChatError
 from tools.cutting_proxy import CuttingProxy
 from tools.pushed import PATIENCE, PushedModel
 
-PAGES = Path(__file__).parent / "pages"
 PIECES = ["你好", "，wor", "ld\n", "👋🏽", " <b>&amp;</b>", " data: x", "。"]
 WHOLE = "".join(PIECES)
 MADE_UP = re.compile(r"已连接 session_[0-9a-z_]+")
@@ -57,60 +53,15 @@ Open = Callable[..., Page]
 def open_page(chat: Chat, context: BrowserContext) -> Iterator[Open]:
     """Opens a page with the chat's address and token put in."""
     values = {"url": chat.endpoint.url, "token": chat.endpoint.token}
+    with served(values) as address:
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.lstrip("/")
-            found = (PAGES / name).is_file()
-            text = (PAGES / name).read_text("utf-8") if found else ""
-            for key, value in values.items():
-                text = text.replace("{{" + key + "}}", value)
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(text.encode())
+        def open_page(name: str, **changes: str) -> Page:
+            values.update(changes)
+            page = context.new_page()
+            page.goto(f"{address}/{name}")
+            return page
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def open_page(name: str, **changes: str) -> Page:
-        values.update(changes)
-        page = context.new_page()
-        page.goto(f"http://localhost:{server.server_port}/{name}")
-        return page
-
-    yield open_page
-    server.shutdown()
-    server.server_close()
-
-
-class TutorialPage:
-    """What a visitor sees of one of the tutorial's pages, and does there."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.status = page.locator("#status")
-        self.answers = page.locator(".message.assistant")
-
-    def ask(self, text: str) -> Locator:
-        count = self.answers.count()
-        self.page.get_by_placeholder("请输入消息…").fill(text)
-        self.page.get_by_role("button", name="发送").click()
-        return self.answers.nth(count)
-
-
-def has_text(bubble: Locator, text: str) -> None:
-    # To the letter: Playwright's own comparison joins white space.
-    handle = bubble.element_handle()
-    assert handle is not None
-    bubble.page.wait_for_function(
-        "([bubble, text]) => bubble.textContent === text",
-        arg=[handle, text],
-        timeout=PATIENCE * 1000,
-    )
+        yield open_page
 
 
 KINDS = ["eventsource.html", "fetch.html"]
@@ -281,21 +232,6 @@ def test_a_wrong_token_shows_a_sentence(open_page: Open, model: PushedModel) -> 
 
 
 # our own client
-
-
-class ClientPage:
-    """A page with `ChatClient`."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.said = page.locator("#said li")
-        self.answer = page.locator("#answer")
-        self.status = page.locator("#status")
-        page.wait_for_function("window.client !== undefined")
-
-    def ask(self, *texts: str) -> None:
-        for text in texts:
-            self.page.evaluate("(text) => void ask(text)", text)
 
 
 def test_the_client_asks_one_after_the_other(open_page: Open, model: PushedModel) -> None:
