@@ -16,6 +16,7 @@ from .widget import ChatWidget
 
 if TYPE_CHECKING:
     from .session import Session
+    from .store import Talk
 
 F = TypeVar("F", bound=Callable[[Any], object])
 _WIDGET_KEYWORDS = frozenset({"layout", "tooltip", "tabbable"})
@@ -43,7 +44,8 @@ class Chat(Controls, Archive, ChatWidget):
         session_id: names the conversation; the same name again in one kernel is the same one.
         store: keeps the conversation: a path such as "chats.sqlite", or an object with `load` and
             `save` (see `kernelchat.Store`).
-        messages: `{"role", "content"}` dicts to begin with, where nothing was said yet.
+        messages: `{"role", "content"}` dicts (or a `kernelchat.Talk`) to begin with, where nothing
+            was said yet.
         script: answers to play instead of asking a model.
         base_url: address of a service that speaks OpenAI's API.
         api_key: its key; by default the environment's, which goes only to the address it is for.
@@ -80,7 +82,7 @@ class Chat(Controls, Archive, ChatWidget):
         system: str = "",
         session_id: str | None = None,
         store: object = None,
-        messages: Sequence[Mapping[str, Any]] | None = None,
+        messages: Sequence[Mapping[str, Any]] | Talk | None = None,
         script: Sequence[str] | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
@@ -97,8 +99,10 @@ class Chat(Controls, Archive, ChatWidget):
         from .models.choose import choose
         from .runtime import runtime
         from .session import Session
+        from .store import Talk
         from .turn import Limits
 
+        self._bind()
         widget = {name: options.pop(name) for name in _WIDGET_KEYWORDS & options.keys()}
         look = {name: check_look(name, options.pop(name)) for name in LOOK & options.keys()}
         if transport is None:
@@ -112,8 +116,9 @@ class Chat(Controls, Archive, ChatWidget):
         _check_system(system)
         if session_id is not None:
             check_id(session_id, "session_id")
-        if messages is not None:
-            check_messages(messages)
+        talk, said = (messages, None) if isinstance(messages, Talk) else (None, messages)
+        if said is not None:
+            check_messages(said)
         service = {"script": script, "base_url": base_url, "api_key": api_key, "client": client}
         self._service = {**service, "options": options}
         self._model: Any = choose(model, **self._service)
@@ -127,7 +132,7 @@ class Chat(Controls, Archive, ChatWidget):
         self._store = None if store is None else self._runtime.store_thread(store)
         if session is None:
             session = Session(session_id, self._model, system=system, limits=limits)
-            self._keep(session)
+            self._keep(session, talk)
         elif named:
             session.model, session.limits = self._model, limits
         else:
@@ -138,7 +143,7 @@ class Chat(Controls, Archive, ChatWidget):
         self._session: Session = session
         self._callbacks = Callbacks(self._report, self._on_status)
         # All before the comm opens: a view may speak as soon as it does, on another thread.
-        self._join(choice, port, messages or ())
+        self._join(choice, port, said or ())
         self._closed = False
         try:
             super().__init__(**widget, **look)
@@ -147,16 +152,17 @@ class Chat(Controls, Archive, ChatWidget):
             self._leave()
             raise
 
-    def _keep(self, session: Session) -> None:
+    def _keep(self, session: Session, begin: Talk | None) -> None:
         thread = self._store
-        if thread is None:
-            return
-        talk, trouble = None, ""
-        try:
-            talk = thread.run(lambda: thread.store.load(session.session_id))
-        except Exception as error:  # noqa: BLE001 - a store of the user's may raise anything
-            trouble = f"What was kept could not be read: {error}"
-        self._runtime.thread.run(session.keep, thread, talk)
+        kept, trouble = None, ""
+        if thread is not None:
+            try:
+                kept = thread.run(lambda: thread.store.load(session.session_id))
+            except Exception as error:  # noqa: BLE001 - a store of the user's may raise anything
+                trouble = f"What was kept could not be read: {error}"
+        talk = kept if kept and kept.messages else begin
+        if talk or thread:
+            self._runtime.thread.run(session.begin, talk, thread, talk is kept)
         if trouble:
             self._runtime.thread.run(session.conversation.notice, "warning", "store", trouble)
 
@@ -164,6 +170,7 @@ class Chat(Controls, Archive, ChatWidget):
         from .comm import CommCarrier
         from .commands import new_id
         from .registry import Registration
+        from .transcript import transcript_class
 
         runtime, session = self._runtime, self._session
         values = {
@@ -174,6 +181,7 @@ class Chat(Controls, Archive, ChatWidget):
             "start": 0 if session.state.ids() else session.log.last_id,
             "transport_choice": choice,
             "session_id": session.session_id,
+            "transcript": transcript_class(session.session_id),
         }
         for name, value in values.items():
             self.set_trait(name, value)
@@ -296,6 +304,8 @@ class Chat(Controls, Archive, ChatWidget):
             until = time.monotonic() + 1.5
             while not ended.done() and time.monotonic() < until:
                 time.sleep(0.005)
+        if self._shown is not None:
+            self._shown.close()
         self._callbacks.close()
 
     async def _end(self, sessions: Sequence[Session]) -> None:

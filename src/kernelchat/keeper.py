@@ -124,6 +124,11 @@ class Keeper:
         self._flush()
         await waiter
 
+    def save_all(self) -> None:
+        """Saves also what was there before the keeper came."""
+        self._changed |= dict.fromkeys(self._state.ids())
+        self._later(0.0)
+
     async def close(self) -> None:
         """Saves what is left, if the store still works."""
         self._undo()

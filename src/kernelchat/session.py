@@ -14,7 +14,7 @@ from .log import EventLog, MemoryLog
 from .message import Draft, Message
 from .models.base import Model, ModelMessage
 from .state import State
-from .store import Talk
+from .store import Talk, interrupted
 from .turn import Limits, run_turn
 
 KEEP_ENDED_TURNS = 60.0
@@ -65,13 +65,23 @@ class Session:
         """Whether no turn runs."""
         return self.conversation.running is None
 
-    def keep(self, thread: StoreThread, talk: Talk | None) -> None:
-        """Goes on with a talk that was kept, and keeps what comes. On the loop, before all else."""
+    def begin(self, talk: Talk | None, thread: StoreThread | None, kept: bool) -> None:
+        """Goes on with a talk, and keeps what comes. On the loop, before all else.
+
+        Args:
+            talk: what was said, None for nothing.
+            thread: the store's, None to keep nothing.
+            kept: whether the store has `talk` already.
+        """
         conversation = self.conversation
         if talk is not None:
-            conversation.restore(talk)
-        loop = asyncio.get_running_loop()
-        self._keeper = Keeper(self.log, self.state, thread, loop, conversation.notice)
+            messages = tuple(map(interrupted, talk.messages))
+            conversation.restore(Talk(messages, talk.leaf_id))
+        if thread is not None:
+            loop = asyncio.get_running_loop()
+            self._keeper = Keeper(self.log, self.state, thread, loop, conversation.notice)
+            if talk is not None and not kept:
+                self._keeper.save_all()
 
     @property
     def keeps(self) -> bool:

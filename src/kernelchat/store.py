@@ -93,7 +93,7 @@ class SqliteStore:
                 "SELECT data FROM messages WHERE session_id = ? ORDER BY position", (session_id,)
             )
             messages = tuple(Message.from_wire(json.loads(data)) for (data,) in rows)
-        return Talk(tuple(map(_interrupted, messages)), session[0])
+        return Talk(tuple(map(interrupted, messages)), session[0])
 
     def save(self, session_id: str, change: Change) -> None:
         """Keeps the change, all of it or nothing.
@@ -294,7 +294,7 @@ def _dumps(message: Message) -> str:
     return json.dumps(message.to_wire(), ensure_ascii=False, separators=(",", ":"))
 
 
-def _interrupted(message: Message) -> Message:
+def interrupted(message: Message) -> Message:
     """A half answer must never look like a whole one."""
     if message.status != "streaming":
         return message

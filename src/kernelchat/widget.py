@@ -41,6 +41,8 @@ class ChatWidget(anywidget.AnyWidget):
     transport_choice = t.Unicode("auto", read_only=True).tag(sync=True)
     # For `observe` and `jslink`.
     session_id = t.Unicode("", read_only=True).tag(sync=True)
+    # The class of the outputs that show the talk where no view does.
+    transcript = t.Unicode("", read_only=True).tag(sync=True)
     status = t.Unicode("idle", read_only=True).tag(sync=True)
     transport = t.Unicode("", read_only=True).tag(sync=True)
     # The look. Their values are checked by `check_look`, whose sentences say more than traitlets'.
