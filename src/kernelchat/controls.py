@@ -22,6 +22,15 @@ class Controls:
     _session: Session
     _runtime: Any
     _closed: bool
+    _commands: Any
+    _replies: Any
+
+    def _bind(self) -> None:
+        # Imported with the first chat, since importing the package must not cost it; and held on
+        # to, since after a reload of our modules an import would give words of another version.
+        from . import commands, reply
+
+        self._commands, self._replies = commands, reply
 
     def ask(self, text: str) -> Reply:
         """Asks; the question and the answer appear in every view. Returns at once.
@@ -32,8 +41,7 @@ class Controls:
             ChatError: kind `input`, the text is empty, too long or no text; kind `cancelled`, the
                 chat is closed.
         """
-        from . import commands as c
-
+        c = self._commands
         self._check_open()
         c.check_text(text)
         question_id, reply_id = c.new_id(), c.new_id()
@@ -123,28 +131,23 @@ class Controls:
         self._execute("feedback", message_id=message_id, value=value)
 
     def _answer(self, kind: str, **fields: Any) -> Reply:
-        from .commands import new_id
-
         after = self._session.log.last_id
-        reply_id = new_id()
+        reply_id = self._commands.new_id()
         self._execute(kind, reply_id=reply_id, **fields)
         message = self._session.state.get(reply_id)
         question_id = (message.parent_id if message else None) or ""
         return self._reply(question_id, reply_id, after)
 
     def _reply(self, question_id: str, reply_id: str, after: int) -> Reply:
-        from .reply import Reply
-
-        return Reply(self._session, question_id, reply_id, after, self.stop)
+        reply: Reply = self._replies.Reply(self._session, question_id, reply_id, after, self.stop)
+        return reply
 
     def _execute(self, kind: str, **fields: Any) -> None:
-        # Imported here: with the first chat comes what importing the package must not cost.
-        from .commands import COMMANDS, check_text, new_id
-
+        c = self._commands
         self._check_open()
         if "text" in fields:
-            check_text(fields["text"])
-        command = COMMANDS[kind](new_id(), **fields)
+            c.check_text(fields["text"])
+        command = c.COMMANDS[kind](c.new_id(), **fields)
         self._runtime.thread.run(self._session.execute, command)
 
     def _check_open(self) -> None:

@@ -118,6 +118,9 @@ class Conversation:
             return answered
         if self.state.status == "closed":
             raise ChatError("cancelled", "This chat is closed: make a new one with Chat().")
+        if type(command) not in c.COMMANDS.values():
+            # Of a version that was loaded before: nothing below would know it.
+            raise ChatError("input", "kernelchat was loaded anew meanwhile: restart the kernel.")
         match command:
             case c.Send():
                 self._send(command)
