@@ -9,6 +9,7 @@ import type { CommPort } from "./transport/comm";
 import { sharedHub } from "./transport/hub";
 import { candidates, type TransportChoice } from "./transport/probe";
 import { mount } from "./view/mount";
+import { hideTranscript } from "./view/transcript";
 
 /** The traits of JS.md; all flow from the kernel to the page. */
 interface Traits {
@@ -18,6 +19,8 @@ interface Traits {
   widget_id: string;
   start: number;
   transport_choice: TransportChoice;
+  /** The class of the notebook's own output of the talk. */
+  transcript: string;
   [option: string]: unknown;
 }
 
@@ -93,7 +96,12 @@ function render({ model, el }: RenderProps<Traits>): () => void {
   const chat = chats.get(model.get("widget_id"));
   if (chat === undefined)
     throw new Error("kernelchat: a view without its widget: run the cell again.");
-  return mount(el, chat, optionsOf(model));
+  const unmount = mount(el, chat, optionsOf(model));
+  const showTranscript = hideTranscript(model.get("transcript"), chat);
+  return () => {
+    showTranscript();
+    unmount();
+  };
 }
 
 export default { initialize, render };
