@@ -8,8 +8,11 @@ import queue
 import time
 from collections.abc import Callable, Iterable
 
+import pytest
+
 from kernelchat import commands as c
 from kernelchat.conversation import Conversation, EndTurn, StartTurn
+from kernelchat.errors import ChatError
 from kernelchat.events import Event
 from kernelchat.log import EventLog, MemoryLog
 from kernelchat.message import Message
@@ -102,6 +105,19 @@ class Talk:
 
     def let_go(self) -> list[EndTurn]:
         return [e for e in self.conversation.effects if isinstance(e, EndTurn)]
+
+
+def refused(talk: Talk, command: c.Command, kind: str = "input") -> str:
+    """The sentence of the refusal; nothing was changed."""
+    events, effects = list(talk.events), list(talk.conversation.effects)
+    shown, queue = talk.shown(), talk.queue()
+    with pytest.raises(ChatError) as caught:
+        talk.conversation.execute(command)
+    assert caught.value.kind == kind
+    assert talk.events == events
+    assert list(talk.conversation.effects) == effects
+    assert (talk.shown(), talk.queue()) == (shown, queue)
+    return caught.value.message
 
 
 def said(events: Iterable[Event | tuple[int, Event]], kind: type[Event]) -> list[Event]:
