@@ -69,10 +69,9 @@ class Running:
     def fit(self, text: str) -> str:
         """What of `text` the answer still has room for."""
         room = MAX_ANSWER_BYTES - self._bytes
-        size = len(text.encode(errors="replace"))
-        self._bytes += min(size, room)
-        # A character has at most four bytes, so this many surely fit.
-        return text if size <= room else text[: room // 4]
+        data = text.encode(errors="replace")
+        self._bytes += min(len(data), room)
+        return text if len(data) <= room else data[:room].decode(errors="ignore")
 
 
 class Conversation:
