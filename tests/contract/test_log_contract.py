@@ -159,7 +159,10 @@ def test_an_end_costs_nothing(log: EventLog) -> None:
 
 
 @given(st.lists(st.integers(0, TAIL_CHARACTERS // 2), max_size=30), st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=50,
+)
 def test_a_read_is_all_that_follows_or_nothing(
     make: MakeLog, sizes: list[int], data: st.DataObject
 ) -> None:

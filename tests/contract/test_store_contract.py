@@ -112,7 +112,10 @@ changes = st.builds(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(changes, min_size=1, max_size=8))
 def test_any_sequence_of_changes_adds_up(make_store: MakeStore, sequence: list[Change]) -> None:
     store, expected = make_store(), DictStore()

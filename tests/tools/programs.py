@@ -12,8 +12,10 @@ from .pushed import PATIENCE
 
 def run_program(source: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs `source`; warnings count, and it must end by itself."""
+    # From 3.12 on Python warns of every fork beside threads: here that is what is tested.
+    warnings = ["-W", "error::ResourceWarning", "-W", "ignore::DeprecationWarning:__main__"]
     return subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(source)],
+        [sys.executable, *warnings, "-c", textwrap.dedent(source)],
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE,
