@@ -97,9 +97,16 @@ function render({ model, el }: RenderProps<Traits>): () => void {
   if (chat === undefined)
     throw new Error("kernelchat: a view without its widget: run the cell again.");
   const unmount = mount(el, chat, optionsOf(model));
-  const showTranscript = hideTranscript(model.get("transcript"), chat);
+  const hide = () => hideTranscript(model.get("transcript"), chat);
+  let show = hide();
+  const hideOther = () => {
+    show();
+    show = hide();
+  };
+  model.on("change:transcript", hideOther);
   return () => {
-    showTranscript();
+    model.off("change:transcript", hideOther);
+    show();
     unmount();
   };
 }

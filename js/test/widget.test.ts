@@ -128,6 +128,24 @@ describe("initialize", () => {
 });
 
 describe("render", () => {
+  it("hides the notebook's output of the talk that it shows, and of no other", () => {
+    const one = "kernelchat-transcript-0000000000000001";
+    const two = "kernelchat-transcript-0000000000000002";
+    const model = new Model({ transcript: one });
+    ended.push(initialize(model));
+    const unmount = render(model) as unknown as () => void;
+    const hidden = () =>
+      [...document.head.querySelectorAll("style")].map((style) => style.textContent).join();
+    expect(hidden()).toBe("");
+    model.trigger("msg:custom", { type: "frame", v: 1, after: null, events: [] });
+    expect(hidden()).toContain(one);
+    model.set("transcript", two);
+    expect(hidden()).toContain(two);
+    expect(hidden()).not.toContain(one);
+    unmount();
+    expect(hidden()).toBe("");
+  });
+
   it("gives all views of a widget one chat, also through other proxies of its model", () => {
     const model = new Model();
     ended.push(initialize(model));

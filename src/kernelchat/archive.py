@@ -1,12 +1,11 @@
-"""What of a chat outlives it: kept conversations, files to take away, what a notebook saves."""
+"""What of a chat outlives it: files to take away, what a notebook saves."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .errors import ChatError
 
@@ -15,13 +14,10 @@ if TYPE_CHECKING:
 
     from .display import Shown
     from .session import Session
-    from .store import SessionInfo, SqliteStore
-
-T = TypeVar("T")
 
 
 class Archive:
-    """The kept conversations of a chat's store, exports, and the transcript in the notebook.
+    """Exports, and the transcript in the notebook.
 
     The methods of the chat that are written here block the caller while the disk works.
     """
@@ -34,6 +30,7 @@ class Archive:
     title: Any
     lang: Any
     widget_id: Any
+    model_label: Any
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Writes the talk to a file and returns its path.
@@ -126,53 +123,10 @@ class Archive:
             self._shown = Shown(
                 self._session, display_id, lambda: str(self.lang), self._callbacks.post
             )
-        self._shown.show(*bundle())
-
-    def sessions(self) -> list[SessionInfo]:
-        """The conversations that the chat's store keeps, the newest first.
-
-        Open one with `Chat(session_id=..., store=...)`.
-
-        Raises:
-            ChatError: kind `input`; the chat has no store, or one that cannot list.
-        """
-        return self._ask_store(lambda store: store.sessions())
-
-    def rename(self, title: str, session_id: str | None = None) -> None:
-        """Gives a kept conversation a title, by default this chat's.
-
-        Raises:
-            ChatError: kind `input`; no such conversation, or no store that can do it.
-        """
-        if not title.strip():
-            raise ChatError("input", "A title is a text that is not empty.")
-        wanted = session_id or self._session.session_id
-        self._ask_store(lambda store: store.rename(wanted, title.strip()))
-
-    def delete(self, session_id: str) -> None:
-        """Deletes a kept conversation for good.
-
-        Raises:
-            ChatError: kind `input`; some chat shows it (close that first), or no store can do it.
-        """
-        if self._runtime.registry.shared(session_id) is not None:
-            raise ChatError("input", "A chat shows this conversation: close() it first.")
-        self._ask_store(lambda store: store.delete(session_id))
-
-    def _ask_store(self, job: Callable[[SqliteStore], T]) -> T:
-        from .store import SqliteStore, StoreError
-
-        if self._store is None:
-            raise ChatError(
-                "input", 'This chat keeps nothing: make it with Chat(store="chats.sqlite").'
-            )
-        store = self._store.store
-        if not isinstance(store, SqliteStore):
-            raise ChatError("input", "Only a store in a file can list, rename and delete.")
-        try:
-            return self._store.run(lambda: job(store))  # type: ignore[no-any-return]
-        except StoreError as error:
-            raise ChatError("input", str(error)) from error
+        data, metadata = bundle()
+        # For where no widget can be drawn. The repr tells what is true now, and this is kept.
+        data["text/plain"] = f"Chat({self.model_label})"
+        self._shown.show(data, metadata)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -35,15 +35,15 @@ class Shown:
         lang: Callable[[], str],
         post: Callable[[Callable[[], None]], None],
     ) -> None:
-        self._session = session
         self._transient = {"display_id": display_id}
         self._lang = lang
         self._post = post
         self._written: dict[str, tuple[Message, str, str]] = {}
         self._version: object = None
         self._seen: tuple[str | None, str] = (None, "")
-        self._cell_event = session.log.last_id
         self._closed = False
+        self._cell_event = session.log.last_id
+        self._session = session
         self._undo = session.log.subscribe(self._on_event)
         kernel_shell().events.register("post_run_cell", self._end_of_cell)
 
@@ -89,12 +89,14 @@ class Shown:
 
     def _version_now(self) -> object:
         # Without the text of a running answer: that it changes all the time is no news.
-        path = self._session.state.path()
-        return (self._lang(), *((message.id, message.status) for message in path))
+        session = self._session
+        shown = ((message.id, message.status) for message in session.state.path())
+        return (session.session_id, self._lang(), *shown)
 
     def _bundle(self) -> dict[str, str]:
         lang = self._lang()
-        path = self._session.state.path()
+        session = self._session
+        path = session.state.path()
         before, written = self._written, {}
 
         def write(message: Message) -> str:
@@ -104,8 +106,7 @@ class Shown:
             written[message.id] = known
             return known[2]
 
-        session_id = self._session.session_id
-        html = to_html(path, session_id, lang, limit=NOTEBOOK_LIMIT, write=write)
+        html = to_html(path, session.session_id, lang, limit=NOTEBOOK_LIMIT, write=write)
         self._written = written
         text = to_markdown([message for message in path if message.id in written], lang=lang)
         return {"text/html": html, "text/plain": text[-NOTEBOOK_LIMIT:]}

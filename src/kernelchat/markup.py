@@ -25,7 +25,9 @@ MAX_GROWTH = 24
 """How many times its length a text may grow. A reference to a long address is used in four."""
 
 PLAIN = '<p style="white-space: pre-wrap">'
-IMAGE = '<span style="border: 1px solid gray; border-radius: 4px; padding: 0 4px">'
+LINE = "1px solid rgba(128, 128, 128, 0.5)"
+IMAGE = f'<span style="border: {LINE}; border-radius: 4px; padding: 0 4px">'
+CODE = f'<pre style="border: {LINE}; border-radius: 4px; margin: 8px 0; padding: 8px"><code>'
 
 _SPACE = 1 << 14
 _TAGS = {
@@ -107,7 +109,7 @@ class _Writer:
             if token.type == "inline":
                 self._inline(token.children or [])
             elif token.type in {"fence", "code_block"}:
-                self._put(f"<pre><code>{_text(token.content)}</code></pre>\n")
+                self._put(f"{CODE}{_text(token.content)}</code></pre>\n")
             elif token.type == "hr":
                 self._put("<hr>\n")
             elif kind == "heading":

@@ -19,7 +19,10 @@ TITLE_LENGTH = 60
 NOTEBOOK_LIMIT = 1 << 19
 """Characters of HTML. A notebook is saved again and again; a longer talk shows its end there."""
 
-ARTICLE = "margin: 0 0 16px; padding-left: 12px; border-left: 3px solid gray; max-width: 760px"
+ARTICLE = (
+    '<div style="border-left: 3px solid rgba(128, 128, 128, 0.5); margin: 0 0 16px;'
+    ' max-width: 760px; padding-left: 12px">'
+)
 
 _WORDS = {
     "en": {
@@ -152,7 +155,7 @@ def message_html(message: Message, lang: str = "en", room: int | None = None) ->
     from .markup import markdown_html, plain_html
 
     words = _words(lang)
-    parts = [f'<div style="{ARTICLE}"><p><strong>{words[message.role]}</strong></p>\n']
+    parts = [f"{ARTICLE}<p><strong>{words[message.role]}</strong></p>\n"]
     if message.reasoning:
         summary = f"<summary>{words['thought']}</summary>"
         parts.append(f"<details>{summary}{plain_html(_cut(message.reasoning, room))}</details>\n")
