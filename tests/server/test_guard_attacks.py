@@ -134,6 +134,15 @@ def test_a_body_that_never_comes_harms_nobody(place: Place) -> None:
         assert send(place, Request().at(place)).status == 200
 
 
+def test_a_head_as_long_as_jupyters_may_come_in_pieces(place: Place) -> None:
+    data = Request(headers={"Cookie": "x" * 50_000}).at(place)
+    with connect(place.port) as connection:
+        connection.sendall(data[:40_000])
+        assert send(place, Request().at(place)).status == 200
+        connection.sendall(data[40_000:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_two_hundred_connections_that_say_nothing_harm_nobody(place: Place) -> None:
     silent = [connect(place.port) for _ in range(200)]
     assert send(place, Request().at(place)).status == 200

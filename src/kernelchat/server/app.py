@@ -194,8 +194,6 @@ def create_app(registry: Registry, *, port: Callable[[], int], stopping: asyncio
             Exception: _broken,
         },
     )
-    # A redirect would send the token to an address that nobody checked.
-    app.router.redirect_slashes = False
     return Guard(
         app,
         methods=lambda path: _methods(routes, path),

@@ -32,6 +32,7 @@ START_TIMEOUT = 5.0
 STOP_TIMEOUT = 1.5
 ABORT_AFTER = 0.6
 BACKLOG = 512
+SEND_BUFFER = 128 * 1024
 ENDED = "The chat's server has ended: restart the kernel."
 
 
@@ -86,6 +87,10 @@ class ServerThread:
                 answer.put(lambda: value)
 
         self.call(work)
+        return self._answer(answer)
+
+    def _answer(self, answer: queue.SimpleQueue[Callable[[], T]]) -> T:
+        # In slices, so that Ctrl-C ends the wait, and so does the end of the thread.
         while self.alive:
             try:
                 return answer.get(timeout=SLICE)()
@@ -96,6 +101,27 @@ class ServerThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Runs `coroutine` on the loop; the future can be waited for on any other thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs `coroutine` on the loop and returns its result. Blocks the caller until then.
+
+        Not on the loop's own thread.
+
+        Raises:
+            RuntimeError: the thread has ended.
+        """
+        answer: queue.SimpleQueue[Callable[[], T]] = queue.SimpleQueue()
+
+        async def work() -> None:
+            try:
+                value = await coroutine
+            except Exception as error:  # noqa: BLE001 - raised again where it was asked for
+                answer.put(partial(_raise, error))
+            else:
+                answer.put(lambda: value)
+
+        self.submit(work())
+        return self._answer(answer)
 
     def listen(self, app: ASGIApp) -> int:
         """Serves `app` on a free port of 127.0.0.1; returns the port. Blocks for milliseconds.
@@ -148,6 +174,8 @@ class ServerThread:
             # asyncio sets TCP_NODELAY only where the protocol is named. Without it a token now and
             # then waits for the browser's delayed acknowledgement of the one before: 40 ms.
             bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            # The system would let a reader that stops reading cost 4 MiB of memory.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             bound.bind(("127.0.0.1", 0))
             bound.set_inheritable(False)
             server = uvicorn.Server(_config(app))

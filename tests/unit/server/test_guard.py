@@ -310,13 +310,15 @@ def test_unknown_addresses_are_only_told_to_who_has_a_token() -> None:
     assert ask("GET", "/assets/../api/health", without("authorization")).status == 401
 
 
-@pytest.mark.parametrize("name", ["host", "origin", "authorization", "x-kernelchat-token"])
-def test_of_a_header_sent_twice_neither_is_trusted(name: str) -> None:
-    good = {**GOOD, "x-kernelchat-token": TOKEN}
-    twice = [*good.items(), (name, "other")]
+@pytest.mark.parametrize(
+    ("name", "status"), [("host", 421), ("origin", 403), ("authorization", 401)]
+)
+def test_of_a_header_sent_twice_neither_is_trusted(name: str, status: int) -> None:
+    other = (name, "other")
 
-    expected = {"host": 421, "origin": 403, "authorization": 200, "x-kernelchat-token": 401}
-    assert ask("GET", "/api/health", twice).status == expected[name]
+    assert ask("GET", "/api/health", [*GOOD.items(), other]).status == status
+    assert ask("GET", "/api/health", [other, *GOOD.items()]).status == status
+    assert ask("GET", "/api/health", [*GOOD.items(), (name, GOOD[name])]).status == 200
 
 
 def test_a_preflight_is_answered_before_everything_but_host_and_origin() -> None:
