@@ -51,9 +51,19 @@ class EventResponse(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         """Sends the stream; returns when it ended or the reader took nothing for too long."""
 
-        async def bounded(message: Any) -> None:
+        async def in_time(message: Any) -> None:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await send(message)
+
+        async def bounded(message: Any) -> None:
+            body = message.get("body", b"")
+            if len(body) <= MAX_SEND:
+                await in_time(message)
+                return
+            # The connection keeps a copy of what it was given: of a long talk a part at a time.
+            for start in range(0, len(body), MAX_SEND):
+                part = body[start : start + MAX_SEND]
+                await in_time({**message, "body": part})
 
         try:
             await super().stream_response(bounded)
