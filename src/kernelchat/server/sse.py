@@ -51,33 +51,74 @@ class EventResponse(StreamingResponse):
     async def stream_response(self, send: Send) -> None:
         """Sends the stream; returns when it ended or the reader took nothing for too long."""
 
-        async def in_time(message: Any) -> None:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await send(message)
+        patience = Patience()
 
         async def bounded(message: Any) -> None:
             body = message.get("body", b"")
             if len(body) <= MAX_SEND:
-                await in_time(message)
+                patience.begin()
+                await send(message)
+                patience.end()
                 return
             # The connection keeps a copy of what it was given: of a long talk a part at a time.
             for start in range(0, len(body), MAX_SEND):
-                part = body[start : start + MAX_SEND]
-                await in_time({**message, "body": part})
+                patience.begin()
+                await send({**message, "body": body[start : start + MAX_SEND]})
+                patience.end()
 
         try:
             await super().stream_response(bounded)
-        except TimeoutError:
+        except asyncio.CancelledError:
+            if not patience.take_back():
+                raise
             self._abort()
             # Once around, so that the connection is known as lost before this answer is.
             await asyncio.sleep(0)
         finally:
+            patience.stop()
             # A reader that leaves during a send leaves the generator suspended: end it now.
             await self._events.aclose()
 
 
 def _nothing() -> None:
     """What an abort does where the server offers none."""
+
+
+class Patience:
+    """Cancels the current task when one send takes too long. One timer, however many sends."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._since: float | None = None
+        self._lost = False
+        self._timer = self._loop.call_later(SEND_TIMEOUT, self._check)
+
+    def begin(self) -> None:
+        """A send begins."""
+        self._since = self._loop.time()
+
+    def end(self) -> None:
+        """It is through."""
+        self._since = None
+
+    def take_back(self) -> bool:
+        """Whether the task was cancelled by this and nobody else; it is not cancelled then."""
+        return self._lost and self._task is not None and self._task.uncancel() == 0
+
+    def stop(self) -> None:
+        """No more is sent."""
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        left = SEND_TIMEOUT
+        if self._since is not None:
+            left = self._since + SEND_TIMEOUT - self._loop.time()
+        if left <= 0 and self._task is not None:
+            self._lost = True
+            self._task.cancel()
+            return
+        self._timer = self._loop.call_later(max(left, 0.001), self._check)
 
 
 class Signal:

@@ -131,7 +131,7 @@ def _put(kept: dict[K, V], key: K, value: V) -> None:
         del kept[next(iter(kept))]
 
 
-async def turn_stream(
+def turn_stream(
     turn: AskedTurn, after: int | None, *, instance: str, stopping: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
     """`connected`, the tokens of one turn from cursor `after` on, `done` or `error`, the end."""
@@ -161,7 +161,7 @@ async def turn_stream(
                 break
         return b"".join(parts)
 
-    stream = pump(
+    return pump(
         [session.log],
         # With the answer's id a client can stop this turn before its first token, and no other.
         prelude=encode(
@@ -171,11 +171,6 @@ async def turn_stream(
         over=lambda: ended or session.log.closed,
         stopping=stopping,
     )
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        await stream.aclose()
 
 
 def _events(reader: TextReader, turn: AskedTurn) -> Iterator[tuple[int, Event]]:
