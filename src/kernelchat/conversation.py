@@ -143,8 +143,7 @@ class Conversation:
                 self._emit(Update(message_id, {"text": c.check_text(text)}))
             case c.QueueRemove(message_id=waiting_id):
                 self._waiting(waiting_id)
-                self._replies.pop(waiting_id, None)
-                self._emit(Removed((waiting_id,)))
+                self._take_back(waiting_id)
             case c.Feedback(message_id=message_id, value=value):
                 self._known(message_id)
                 self._emit(Update(message_id, {"feedback": value}))
@@ -322,11 +321,20 @@ class Conversation:
         self._emit(Status("idle"))
 
     def _stop(self, message_id: str | None) -> None:
+        for waiting_id, reply_id in self._replies.items():
+            if message_id == reply_id:
+                # Whoever stops an answer that did not begin yet does not want it asked for.
+                self._take_back(waiting_id)
+                return
         if self.running is None or (message_id and not self._runs(message_id)):
             return
         self.effects.append(EndTurn(self.running.message_id))
         self._done("stopped")
         self._next()
+
+    def _take_back(self, waiting_id: str) -> None:
+        self._replies.pop(waiting_id, None)
+        self._emit(Removed((waiting_id,)))
 
     def _halt(self) -> None:
         # As a stop, but what waits must not rush into a conversation that was just changed.

@@ -124,7 +124,10 @@ class Reply:
             undo()
 
     def stop(self) -> None:
-        """Ends this answer and no other; `result()` gives the text so far. Does not block."""
+        """Ends this answer and no other; `result()` gives the text so far.
+
+        Where it did not begin yet, its question is taken back. Takes milliseconds.
+        """
         self._stop(self._reply_id)
 
     @property

@@ -56,3 +56,14 @@ def test_a_changed_prompt_is_checked(talk: Talk) -> None:
     talk.send("one")
     talk.send("two", message_id="u2")
     assert "empty" in refused(talk, c.QueueEdit(talk.id(), "u2", "  "))
+
+
+def test_to_stop_an_answer_that_waits_takes_its_question_back(talk: Talk) -> None:
+    talk.send("one", reply_id="a1")
+    talk.send("two", message_id="u2", reply_id="a2")
+    talk.conversation.execute(c.Stop(talk.id(), "a2"))
+    assert talk.running == "a1"
+    assert said(talk.events, Removed) == [Removed(("u2",))]
+    talk.finish("1")
+    assert talk.shown() == ["one", "1"]
+    assert talk.conversation.running is None
