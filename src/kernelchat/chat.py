@@ -271,7 +271,8 @@ class Chat(Controls, Archive, ChatWidget):
         """Where a client of your own finds this chat: `.url`, `.token`, `.session_id`.
 
         Raises:
-            ChatError: kind `input`; this chat serves no HTTP.
+            ChatError: kind `input`, this chat serves no HTTP; kind `connection`, its port was
+                closed by something else in this process.
         """
         self._check_served()
         url = f"http://127.0.0.1:{self._runtime.thread.port}"
@@ -281,7 +282,8 @@ class Chat(Controls, Archive, ChatWidget):
         """A link, good once and for ten minutes, that opens this chat as a page of its own.
 
         Raises:
-            ChatError: kind `input`; this chat serves no HTTP.
+            ChatError: kind `input`, this chat serves no HTTP; kind `connection`, its port was
+                closed by something else in this process.
         """
         self._check_served()
         code = self._runtime.registry.link_code(self.widget_id)
@@ -320,6 +322,8 @@ class Chat(Controls, Archive, ChatWidget):
         self._check_open()
         if not self.port:
             raise ChatError("input", 'With transport="comm" a chat has no address; leave it out.')
+        if not self._runtime.thread.serving:
+            raise ChatError("connection", "The chat's port was closed: restart the kernel.")
 
     def _sessions(self) -> list[Session]:
         return [self._session, *self._registration.talks.values()]

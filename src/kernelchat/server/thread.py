@@ -60,6 +60,17 @@ class ServerThread:
         """Whether the loop runs. False in a forked child."""
         return self._thread.is_alive()
 
+    @property
+    def serving(self) -> bool:
+        """Whether clients can connect: not once somebody has closed the socket under us."""
+        try:
+            accepts = self._socket and self._socket.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            )
+        except OSError:
+            return False
+        return bool(self.port and accepts)
+
     def call(self, function: Callable[..., object], *args: object) -> None:
         """Runs `function` on the loop soon. From any thread, never blocks.
 
