@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,10 @@ class Server:
             timeout=PATIENCE,
             trust_env=False,
         )
+
+    def use(self, token: str) -> None:
+        """From now on presents that token."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     def close(self) -> None:
         self._http.close()
@@ -137,6 +141,14 @@ class View:
         """All bubbles of the assistant, branches too."""
         found = (self.state.get(message_id) for message_id in self.state.ids())
         return [message for message in found if message and message.role == "assistant"]
+
+    def follow(self, reader: EventReader, until: Callable[[], object]) -> None:
+        """Takes events until that is true."""
+        for event in reader:
+            self.take(event)
+            if until():
+                return
+        raise AssertionError("the stream ended too early")
 
     def read(self, reader: EventReader, until: str = "done") -> StreamEvent:
         """Takes events up to the first one of that name."""
