@@ -24,7 +24,6 @@ class Archive:
 
     _session: Session
     _runtime: Any
-    _store: Any
     _callbacks: Any
     _shown: Shown | None = None
     title: Any

@@ -62,10 +62,12 @@ class Callbacks:
 
     Args:
         report: told of a callback that failed, in one sentence.
-        on_status: told of each new status, on the callbacks' thread.
+        on_status: told of each new status of a conversation, on the callbacks' thread.
     """
 
-    def __init__(self, report: Callable[[str], None], on_status: Callable[[str], None]) -> None:
+    def __init__(
+        self, report: Callable[[str], None], on_status: Callable[[Session, str], None]
+    ) -> None:
         self._report = report
         self._on_status = on_status
         self._registered: tuple[_Registered, ...] = ()
@@ -101,7 +103,10 @@ class Callbacks:
         self._wants_tokens = any(r.kind == "token" for r in registered)
 
     def follow(self, session: Session) -> None:
-        """Calls back for what happens in this conversation from now on."""
+        """Calls back for what happens in this conversation from now on. Twice is fine."""
+        before = self._followed.get(session.session_id)
+        if before is not None and before.session is session:
+            return
         followed = _Followed(session)
         self._followed[session.session_id] = followed
         followed.undo = session.log.subscribe(lambda: self._wake(followed))
@@ -172,7 +177,7 @@ class Callbacks:
                 kind = "error"
                 argument = ChatError(known, text, retryable=retryable, text=so_far)
             case Status(status):
-                self._guard("An observer", partial(self._on_status, status))
+                self._guard("An observer", partial(self._on_status, session, status))
                 return
             case _:
                 return

@@ -11,6 +11,7 @@ from .archive import Archive
 from .controls import Controls
 from .endpoint import Endpoint
 from .errors import ChatError
+from .library import Library
 from .look import LOOK, check_look, check_retries, check_seconds
 from .widget import ChatWidget
 
@@ -23,7 +24,7 @@ _WIDGET_KEYWORDS = frozenset({"layout", "tooltip", "tabbable"})
 _MODEL_KEYWORDS = ("script", "base_url", "api_key", "client")
 
 
-class Chat(Controls, Archive, ChatWidget):
+class Chat(Controls, Library, Archive, ChatWidget):
     """An AI chat in a cell; the same object is driven from Python.
 
     ```python
@@ -170,25 +171,23 @@ class Chat(Controls, Archive, ChatWidget):
         from .comm import CommCarrier
         from .commands import new_id
         from .registry import Registration
-        from .transcript import transcript_class
+        from .shelf import Shelf
 
         runtime, session = self._runtime, self._session
         values = {
             "port": port,
             "instance": runtime.registry.instance,
             "widget_id": new_id(),
-            # A view may begin empty at this event; where there was a talk before, at none.
-            "start": 0 if session.state.ids() else session.log.last_id,
             "transport_choice": choice,
-            "session_id": session.session_id,
-            "transcript": transcript_class(session.session_id),
         }
         for name, value in values.items():
             self.set_trait(name, value)
+        self._name()
         self._show_model()
-        self._registration = Registration(
+        chat = self._registration = Registration(
             self.widget_id, session, self._new_talk, self._page_config, self._post
         )
+        chat.shelf = Shelf(runtime.registry, chat, self._store, self._new_session, self._turn_to)
         hop = runtime.thread.call
         self._carrier = runtime.thread.run(
             CommCarrier, session, self._post, runtime.pacer, hop, self._on_view
@@ -196,8 +195,8 @@ class Chat(Controls, Archive, ChatWidget):
         if messages and not session.state.ids():
             runtime.thread.run(session.conversation.seed, messages)
         self._callbacks.follow(session)
-        self.on_msg(lambda _, content, buffers: self._carrier.receive(content))
-        runtime.registry.add(self._registration)
+        self.on_msg(lambda _, content, buffers: self._receive(content))
+        runtime.registry.add(chat)
         runtime.thread.submit(self._warm(self._model))
 
     # what answers
@@ -299,10 +298,8 @@ class Chat(Controls, Archive, ChatWidget):
     def _leave(self) -> None:
         runtime = self._runtime
         runtime.registry.remove(self.widget_id)
-        shared = runtime.registry.shared(self.session_id) is not None
-        sessions = [*self._registration.talks.values(), *([] if shared else [self._session])]
         if runtime.alive:
-            ended = runtime.thread.submit(self._end(sessions))
+            ended = runtime.thread.submit(self._end())
             until = time.monotonic() + 1.5
             while not ended.done() and time.monotonic() < until:
                 time.sleep(0.005)
@@ -310,7 +307,9 @@ class Chat(Controls, Archive, ChatWidget):
             self._shown.close()
         self._callbacks.close()
 
-    async def _end(self, sessions: Sequence[Session]) -> None:
+    async def _end(self) -> None:
+        shared = self._runtime.registry.sessions()
+        sessions = [session for session in self._sessions() if session not in shared]
         for session in sessions:
             await session.close()
         self._carrier.close()
@@ -326,12 +325,10 @@ class Chat(Controls, Archive, ChatWidget):
             raise ChatError("connection", "The chat's port was closed: restart the kernel.")
 
     def _sessions(self) -> list[Session]:
-        return [self._session, *self._registration.talks.values()]
+        return self._registration.sessions()
 
     def _new_talk(self, session_id: str) -> Session:
-        from .session import Session
-
-        talk = Session(session_id, self._model, system=self._system, limits=self._limits)
+        talk = self._new_session(session_id)
         self._callbacks.follow(talk)
         return talk
 
@@ -364,9 +361,10 @@ class Chat(Controls, Archive, ChatWidget):
             notice = self._session.conversation.notice
             self._runtime.thread.call(notice, "error", "callback", text)
 
-    def _on_status(self, status: str) -> None:
+    def _on_status(self, session: Session, status: str) -> None:
         # On the callbacks' thread, since this runs the user's own observers.
-        self.set_trait("status", status)
+        if session is self._session:
+            self.set_trait("status", status)
 
     def _on_view(self, transport: str, origin: str) -> None:
         self._runtime.registry.admit(origin)

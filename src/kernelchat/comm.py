@@ -98,6 +98,16 @@ class CommCarrier:
         """Takes a message from a view. Any thread, never blocks."""
         self._hop(self._receive, content)
 
+    def turned_to(self, session: Session) -> CommCarrier:
+        """The carrier of the conversation that these views show from now on; this one is closed.
+
+        What there is goes out at once: the views' hello may have to wait for a running cell.
+        """
+        self.close()
+        turned = type(self)(session, self._post, self._pacer, self._hop, self._on_view)
+        turned._frame(None)
+        return turned
+
     def close(self) -> None:
         """Carries nothing any more, but what waits still goes out."""
         for undo in self._undo:
@@ -114,14 +124,14 @@ class CommCarrier:
             case "hello":
                 self._hello(content)
             case "command":
-                self._command(content.get("command"))
+                self._command(content.get("command"), self._astray(content))
             case other:
                 # A newer page may know words that this kernel does not.
                 logger.debug("a view said %.40r, which this version does not know", other)
 
     def _hello(self, content: Mapping[str, Any]) -> None:
         view, transport = str(content.get("view"))[:64], content.get("transport")
-        if not isinstance(transport, str) or transport not in TRANSPORTS:
+        if not isinstance(transport, str) or transport not in TRANSPORTS or self._astray(content):
             return
         self._on_view(transport, str(content.get("origin", ""))[:256])
         if transport != "comm":
@@ -133,9 +143,16 @@ class CommCarrier:
         after = content.get("after")
         self._frame(after if type(after) is int else None)
 
-    def _command(self, data: object) -> None:
+    def _astray(self, content: Mapping[str, Any]) -> bool:
+        # A view that does not know yet that its chat has turned to another conversation.
+        own = self._session.session_id
+        return bool(content.get("session_id", own) != own)
+
+    def _command(self, data: object, astray: bool) -> None:
         command_id = data.get("command_id") if isinstance(data, Mapping) else None
         try:
+            if astray:
+                raise ChatError("not_found", "This chat shows another conversation now.")
             command = from_wire(data)
             event_id = self._session.execute(command)
         except ChatError as error:

@@ -46,9 +46,10 @@ class Controls:
         c.check_text(text)
         question_id, reply_id = c.new_id(), c.new_id()
         send = c.Send(c.new_id(), text, message_id=question_id, reply_id=reply_id)
-        after = self._session.log.last_id
-        self._runtime.thread.call(self._session.execute, send)
-        return self._reply(question_id, reply_id, after)
+        session = self._session
+        after = session.log.last_id
+        self._runtime.thread.call(session.execute, send)
+        return self._reply(session, question_id, reply_id, after)
 
     def stop(self, message_id: str | None = None) -> None:
         """Ends the answer that runs, or only that of `message_id`; its text so far is kept.
@@ -131,24 +132,29 @@ class Controls:
         self._execute("feedback", message_id=message_id, value=value)
 
     def _answer(self, kind: str, **fields: Any) -> Reply:
-        after = self._session.log.last_id
+        session = self._session
+        after = session.log.last_id
         reply_id = self._commands.new_id()
-        self._execute(kind, reply_id=reply_id, **fields)
-        message = self._session.state.get(reply_id)
+        self._execute(kind, session, reply_id=reply_id, **fields)
+        message = session.state.get(reply_id)
         question_id = (message.parent_id if message else None) or ""
-        return self._reply(question_id, reply_id, after)
+        return self._reply(session, question_id, reply_id, after)
 
-    def _reply(self, question_id: str, reply_id: str, after: int) -> Reply:
-        reply: Reply = self._replies.Reply(self._session, question_id, reply_id, after, self.stop)
+    def _reply(self, session: Session, question_id: str, reply_id: str, after: int) -> Reply:
+        def stop(message_id: str) -> None:
+            # The chat may show another conversation by then.
+            self._execute("stop", session, message_id=message_id)
+
+        reply: Reply = self._replies.Reply(session, question_id, reply_id, after, stop)
         return reply
 
-    def _execute(self, kind: str, **fields: Any) -> None:
+    def _execute(self, kind: str, session: Session | None = None, **fields: Any) -> None:
         c = self._commands
         self._check_open()
         if "text" in fields:
             c.check_text(fields["text"])
         command = c.COMMANDS[kind](c.new_id(), **fields)
-        self._runtime.thread.run(self._session.execute, command)
+        self._runtime.thread.run((session or self._session).execute, command)
 
     def _check_open(self) -> None:
         if self._closed or not self._runtime.alive:

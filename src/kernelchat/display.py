@@ -47,6 +47,13 @@ class Shown:
         self._undo = session.log.subscribe(self._on_event)
         kernel_shell().events.register("post_run_cell", self._end_of_cell)
 
+    def follow(self, session: Session) -> None:
+        """Is the transcript of another conversation from now on. Any thread."""
+        self._undo()
+        self._session = session
+        self._undo = session.log.subscribe(self._on_event)
+        self._post(self._update)
+
     def show(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
         """Shows the widget and, below it, the transcript. In a cell only."""
         kernel_shell().display_pub.publish(dict(data), dict(metadata))

@@ -75,6 +75,27 @@ class StoreThread:
                 raise error
             return result  # type: ignore[no-any-return]
 
+    async def ask(self, job: Callable[[], T]) -> T:
+        """Runs `job` and returns its result; the loop that awaits it goes on meanwhile."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: Any, error: Exception | None) -> None:
+            if answer.done():
+                return  # nobody waits any more
+            if error is None:
+                answer.set_result(result)
+            else:
+                answer.set_exception(error)
+
+        def tell(*outcome: Any) -> None:
+            # At the end of the process the loop may be gone.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        self.submit(job, tell)
+        return await answer
+
     def _run(self) -> None:
         while True:
             self._jobs.get()()
@@ -123,6 +144,11 @@ class Keeper:
         self._waiters.append((event_id, waiter))
         self._flush()
         await waiter
+
+    @property
+    def done(self) -> bool:
+        """Whether all that was said is kept."""
+        return self._saved >= self._log.last_id and not self._failed
 
     def save_all(self) -> None:
         """Saves also what was there before the keeper came."""

@@ -10,10 +10,13 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ChatError
 from .session import Session
+
+if TYPE_CHECKING:
+    from .shelf import Shelf
 
 MAX_TALKS = 1000
 LINK_LIVES = 600.0
@@ -38,6 +41,8 @@ class Registration:
         new_session: makes a talk of its own on this chat's model.
         page_config: what the standalone page needs to look like the widget.
         send: posts a custom message to the widget's views; any thread.
+        earlier: the conversations that it has shown, and may show again.
+        shelf: what it can show.
     """
 
     widget_id: str
@@ -47,6 +52,24 @@ class Registration:
     send: Callable[[Mapping[str, Any]], None]
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     talks: dict[str, Session] = field(default_factory=dict)
+    earlier: dict[str, Session] = field(default_factory=dict)
+    shelf: Shelf = field(init=False, repr=False)
+
+    def held(self, session_id: str) -> Session | None:
+        """The conversation of that id that the chat shows, or has shown."""
+        if session_id == self.session.session_id:
+            return self.session
+        return self.earlier.get(session_id)
+
+    def turn_to(self, session: Session) -> None:
+        """Shows `session`; the conversation shown so far goes on, out of sight."""
+        self.earlier[self.session.session_id] = self.session
+        self.earlier.pop(session.session_id, None)
+        self.session = session
+
+    def sessions(self) -> list[Session]:
+        """All its conversations."""
+        return [self.session, *self.earlier.values(), *self.talks.values()]
 
     def talk(self, session_id: str) -> Session:
         """The talk of that id, begun if need be. At most 1,000 live, the longest idle go first.
@@ -54,8 +77,9 @@ class Registration:
         Raises:
             ChatError: kind `rate_limit`; there is no room, since all are being answered.
         """
-        if session_id == self.session.session_id:
-            return self.session
+        own = self.held(session_id)
+        if own is not None:
+            return own
         if session_id not in self.talks:
             if len(self.talks) >= MAX_TALKS:
                 self._end_oldest()
@@ -101,15 +125,13 @@ class Registry:
         return tuple(self._chats.values())
 
     def shared(self, session_id: str) -> Session | None:
-        """The conversation of that id that some chat shows."""
-        for chat in self.chats():
-            if chat.session.session_id == session_id:
-                return chat.session
-        return None
+        """The conversation of that id that some chat shows, or has shown."""
+        found = (chat.held(session_id) for chat in self.chats())
+        return next((session for session in found if session is not None), None)
 
     def sessions(self) -> tuple[Session, ...]:
-        """All conversations: those that chats show and those that clients started."""
-        return tuple(s for chat in self.chats() for s in (chat.session, *chat.talks.values()))
+        """All conversations: what chats show and have shown, and what clients started."""
+        return tuple(session for chat in self.chats() for session in chat.sessions())
 
     def tokens(self) -> Iterator[tuple[str, Grant]]:
         """All tokens, with what they open."""
@@ -127,8 +149,9 @@ class Registry:
         """
         chats = self._reach(grant)
         for chat in chats:
-            if chat.session.session_id == session_id:
-                return chat.session
+            own = chat.held(session_id)
+            if own is not None:
+                return own
         # After all chats: a client may have given its talk the name that a chat got later.
         for chat in chats:
             if session_id in chat.talks:
@@ -148,11 +171,24 @@ class Registry:
         chat = self._chats.get(grant.owner)
         if chat is None:
             raise ChatError("not_found", NO_SESSION)
-        if session_id is None or session_id == chat.session.session_id:
+        if session_id is None:
             return chat.session
-        if session_id not in chat.talks and self.shared(session_id) is not None:
+        foreign = chat.held(session_id) is None and self.shared(session_id) is not None
+        if foreign and session_id not in chat.talks:
             raise ChatError("not_found", NO_SESSION)
         return chat.talk(session_id)
+
+    def owner(self, session_id: str, grant: Grant, widget_id: object = None) -> Registration:
+        """The chat that has the conversation; of several, that of `widget_id`, else who shows it.
+
+        Raises:
+            ChatError: kind `not_found`.
+        """
+        chats = [chat for chat in self._reach(grant) if chat.held(session_id) is not None]
+        if not chats:
+            raise ChatError("not_found", NO_SESSION)
+        shows = {chat.widget_id: chat.session.session_id == session_id for chat in chats}
+        return max(chats, key=lambda chat: (chat.widget_id == widget_id, shows[chat.widget_id]))
 
     def _reach(self, grant: Grant) -> tuple[Registration, ...]:
         if grant.owner is None:

@@ -88,6 +88,11 @@ class Session:
         """Whether the conversation has a store."""
         return self._keeper is not None
 
+    @property
+    def all_kept(self) -> bool:
+        """Whether a store has all that was said."""
+        return self._keeper is not None and self._keeper.done
+
     async def saved(self, event_id: int) -> None:
         """Returns once all up to that event is kept, or cannot be; at once without a store."""
         if self._keeper is not None:

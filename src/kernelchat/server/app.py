@@ -151,6 +151,19 @@ class Server:
         await session.saved(event_id)
         return JSONResponse({"command_id": command.command_id, "event_id": event_id}, 202)
 
+    async def kept(self, request: Request) -> Response:
+        """The conversations that the chat of this one can show."""
+        return await self._kept(request, {"action": "list"})
+
+    async def keep(self, request: Request) -> Response:
+        """Shows one of them, begins, renames or deletes one."""
+        return await self._kept(request, await _body(request))
+
+    async def _kept(self, request: Request, body: dict[str, Any]) -> Response:
+        session_id, grant = request.path_params["session_id"], _grant(request)
+        chat = self._registry.owner(session_id, grant, body.get("widget_id"))
+        return JSONResponse(await chat.shelf.answer(body, grant))
+
     async def exchange(self, request: Request) -> Response:
         """The one-time code of a link, for the chat's own token."""
         code = (await _body(request)).get("code")
@@ -184,6 +197,8 @@ def create_app(registry: Registry, *, port: Callable[[], int], stopping: asyncio
         Route("/api/sessions/{session_id}/events", server.events),
         Route("/api/sessions/{session_id}/messages", server.messages),
         Route("/api/sessions/{session_id}/commands", server.command, methods=["POST"]),
+        Route("/api/sessions/{session_id}/kept", server.kept),
+        Route("/api/sessions/{session_id}/kept", server.keep, methods=["POST"]),
     ]
     app = Starlette(
         routes=routes,
