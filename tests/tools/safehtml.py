@@ -13,7 +13,12 @@ AROUND = {"div", "details", "summary"}
 VOID = {"br", "hr"}
 LINE = "1px solid rgba(128, 128, 128, 0.5)"
 ATTRIBUTES = {
-    ("a", "href"): r"(https?://|mailto:)[!-~]+",
+    # No user, no escape, no backslash before the host: each makes another host look like this one.
+    (
+        "a",
+        "href",
+    ): r"(https?://[\w.-]+(:\d+)?|https?://\[[\da-f:.]+\](:\d+)?|mailto:[\w.+-]+@[\w.-]+)"
+    r"([/?#][!-~]*)?",
     ("a", "rel"): "noopener noreferrer",
     ("div", "class"): r"kernelchat-transcript kernelchat-transcript-[0-9a-f]{16}",
     ("div", "style"): r"border-left: 3px solid rgba\(128, 128, 128, 0\.5\); margin: 0 0 16px; "
