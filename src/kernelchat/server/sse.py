@@ -50,7 +50,6 @@ class EventResponse(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Sends the stream; returns when it ended or the reader took nothing for too long."""
-
         patience = Patience()
 
         async def bounded(message: Any) -> None:

@@ -20,6 +20,10 @@ from tools.models import QUESTION, collect, text_of
 Messages = list[dict[str, Any]]
 
 
+def plain(messages: Messages) -> str:
+    return str(messages[-1]["content"])
+
+
 async def test_a_sync_function_runs_on_a_daemon_thread_of_its_own() -> None:
     seen: list[threading.Thread] = []
 
