@@ -27,6 +27,7 @@ FRAME_VERSION = 1
 MAX_FRAME = 256 * 1024
 PACE = 0.04
 MAX_VIEWS = 64
+WAKE_EVERY = 1.0
 TRANSPORTS = frozenset({"direct", "proxy", "comm"})
 
 Post = Callable[[Mapping[str, Any]], None]
@@ -53,6 +54,10 @@ class Pacer:
         if self._timer is None:
             # Not at once: what was appended in the same step belongs into the same frame.
             self._timer = self._loop.call_later(0, self._next)
+
+    def later(self, seconds: float, function: Callable[[], None]) -> asyncio.TimerHandle:
+        """Calls `function` on the loop after so many seconds."""
+        return self._loop.call_later(seconds, function)
 
     def _next(self) -> None:
         self._timer = None
@@ -88,6 +93,8 @@ class CommCarrier:
         self._on_view = on_view
         self._cursor = session.log.last_id
         self._views_on_comm: dict[str, None] = {}
+        self._woken = self._cursor
+        self._wake_timer: asyncio.TimerHandle | None = None
         self._acknowledging: set[asyncio.Task[None]] = set()
         self._undo = [
             session.log.subscribe(self._on_event),
@@ -184,6 +191,23 @@ class CommCarrier:
     def _on_event(self) -> None:
         if self._needed:
             self._pacer.ask(self._flush)
+        elif self._wake_timer is None:
+            self._pacer.ask(self._wake)
+            self._wake_timer = self._pacer.later(WAKE_EVERY, self._wake_again)
+
+    def _wake(self) -> None:
+        # One page reads over HTTP. The others may have no stream, since none is kept while nothing
+        # goes on: an empty frame tells them how far the log is, and they look for themselves.
+        if self._needed:
+            return
+        self._woken = self._session.log.last_id
+        self._post({"type": "frame", "v": FRAME_VERSION, "after": self._woken, "events": []})
+
+    def _wake_again(self) -> None:
+        # Once more if something came since: a wake may be lost, and the last must tell of the end.
+        self._wake_timer = None
+        if self._undo and not self._needed and self._session.log.last_id > self._woken:
+            self._on_event()
 
     def _on_readers(self) -> None:
         if self._needed:
