@@ -45,6 +45,12 @@ export interface RoadOptions {
   readonly instance: string;
 }
 
+/**
+ * The kernel says `connected` at once. What takes longer waits behind this browser's six connections
+ * to an origin, which other tabs hold: the comm serves the view meanwhile.
+ */
+const OPENING_MS = 5_000;
+
 /** What every request to the kernel has: no cookie but a proxy's, no cache, no word of the page. */
 export function requestInit(transport: Road["transport"]): RequestInit {
   return {
@@ -89,7 +95,8 @@ export function makeRoad({ fetch, base, transport, token, instance }: RoadOption
 
     async *events(cursors, views, signal) {
       const init = post(ACCEPT, { cursors, views });
-      for await (const batch of readSse({ fetch, url: `${base}/api/events`, init, signal })) {
+      const url = `${base}/api/events`;
+      for await (const batch of readSse({ fetch, url, init, signal, opening: OPENING_MS })) {
         yield batch.map(({ event, data }) => ({ event: event ?? "message", data: parse(data) }));
       }
     },

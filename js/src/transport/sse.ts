@@ -13,6 +13,8 @@ export interface SseRequest {
   readonly signal: AbortSignal;
   /** Milliseconds without a byte after which the connection counts as dead. */
   readonly silence?: number;
+  /** The same for the first byte; as long as `silence` if not given. */
+  readonly opening?: number;
 }
 
 /** The kernel sends a comment each 10 s, so three are lost by then. */
@@ -38,10 +40,10 @@ export async function failure(response: Response): Promise<Error> {
  * for an answer that is no event stream, the signal's reason once that is aborted.
  */
 export async function* readSse(request: SseRequest): AsyncGenerator<EventSourceMessage[], void> {
-  const { fetch, url, init, signal, silence = SILENCE_MS } = request;
+  const { fetch, url, init, signal, silence = SILENCE_MS, opening = silence } = request;
   const own = new AbortController();
   const giveUp = () => own.abort(new Unreachable("The connection fell silent.", true));
-  let watchdog = setTimeout(giveUp, silence);
+  let watchdog = setTimeout(giveUp, opening);
   const heard = () => {
     clearTimeout(watchdog);
     watchdog = setTimeout(giveUp, silence);

@@ -117,6 +117,21 @@ describe("a stream that breaks", () => {
     expect(kernel.port.take("hello")).toMatchObject([{ transport: "comm" }]);
   });
 
+  it("gives way where it cannot be opened, as in a seventh tab, and the comm serves the view", async () => {
+    const { kernel, line } = await flowing();
+    line.body.end();
+    await flush();
+    await wait(500);
+    expect(kernel.openStreams).toHaveLength(1);
+    await wait(5_000);
+    expect(kernel.openStreams).toEqual([]);
+    expect(kernel.transport).toBe("comm");
+    expect(kernel.port.take("hello")).toMatchObject([{ transport: "comm" }]);
+    kernel.talk.send("hi");
+    kernel.frame(kernel.talk.last - 4);
+    expect(kernel.text).toContain("hi");
+  });
+
   it("goes by comm on a 401, and is proved anew at once", async () => {
     const { kernel, line } = await flowing();
     line.body.end();
