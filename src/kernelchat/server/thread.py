@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import queue
 import socket
 import threading
@@ -164,6 +165,10 @@ class ServerThread:
 
     def forget(self) -> None:
         """Lets go of what a forked child inherited. Other threads do not exist there."""
+        if self._server is not None:
+            # Else a stream whose kernel is gone would stay open as long as the child lives.
+            for connection in self._server.server_state.connections:
+                _give_up(connection.transport.get_extra_info("socket").fileno())
         if self._socket is not None:
             self._socket.close()
         self.port = 0
@@ -233,6 +238,15 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
     )
+
+
+def _give_up(descriptor: int) -> None:
+    # The objects that hold the descriptor will close it once more: it must stay theirs.
+    if descriptor < 0:
+        return
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
 
 
 def _raise(error: Exception) -> NoReturn:
