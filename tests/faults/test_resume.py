@@ -72,7 +72,7 @@ def test_a_view_cut_after_any_byte_ends_with_the_whole_talk(
         view, feed = View(), Feed(model, pieces)
         while not complete(view):
             feed()
-            with suppress(CUT), open_(server, view.cursor) as reader:
+            with suppress(*CUT), open_(server, view.cursor) as reader:
                 for event in reader:
                     view.take(event)
                     feed()
@@ -123,7 +123,7 @@ def read_turn(
     last: int | None = None
     whole: str | None = None
     while True:
-        with suppress(CUT), open_(last) as reader:
+        with suppress(*CUT), open_(last) as reader:
             events = iter(reader)
             if (first := next(events, None)) is None:
                 assert whole == "".join(tokens)
@@ -253,7 +253,7 @@ def visit(server: Server, view: View, count: int) -> None:
     session = runtime().registry.shared(server.session_id)
     assert session is not None
     there = 1 if view.cursor is None else session.log.last_id - view.cursor
-    with suppress(CUT), server.view_of(view.cursor) as reader:
+    with suppress(*CUT), server.view_of(view.cursor) as reader:
         for event in islice(reader, 1, 1 + min(count, there)):
             view.take(event)
 

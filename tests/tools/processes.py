@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
 
@@ -19,11 +18,11 @@ def environment() -> dict[str, str]:
 
 
 def run_python(
-    program: str, *, options: Sequence[str] = (), timeout: float = TIMEOUT
+    program: str, *arguments: str, timeout: float = TIMEOUT
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `program`, however it is indented; `options` are the interpreter's."""
+    """Runs `program`, however it is indented."""
     return subprocess.run(
-        [sys.executable, *options, "-c", dedent(program)],
+        [sys.executable, "-c", dedent(program), *arguments],
         capture_output=True,
         text=True,
         env=environment(),
@@ -32,8 +31,8 @@ def run_python(
     )
 
 
-def check_python(program: str, *, options: Sequence[str] = ()) -> str:
+def check_python(program: str, *arguments: str) -> str:
     """Runs `program`, which must end well and say nothing on stderr; returns what it printed."""
-    done = run_python(program, options=options)
+    done = run_python(program, *arguments)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout

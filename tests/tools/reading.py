@@ -16,7 +16,7 @@ from kernelchat.state import State
 from .event_stream import EventReader, StreamEvent
 from .pushed import PATIENCE
 
-CUT = httpx2.TransportError
+CUT = (httpx2.NetworkError, httpx2.ProtocolError)
 """What reading raises where the connection broke."""
 
 
