@@ -8,6 +8,7 @@ import { readOptions } from "./options";
 import { isFields } from "./state/message";
 import type { OptionsSource } from "./state/types";
 import { KernelChat } from "./transport/chat";
+import { CurrentChat } from "./transport/current";
 import { isRefused, isUnreachable } from "./transport/errors";
 import { ask, makeRoad, requestInit } from "./transport/http";
 import { Hub } from "./transport/hub";
@@ -65,6 +66,10 @@ function remembered(): Access | null {
   return isAccess(value) ? value : null;
 }
 
+function remember(access: Access): void {
+  window.sessionStorage.setItem(STORED, JSON.stringify(access));
+}
+
 /** Throws `Refused` for a code that is no good, `Unreachable` where the kernel is gone. */
 async function exchange(code: string): Promise<Access> {
   const answer = await ask(send, "/api/exchange", {
@@ -74,7 +79,7 @@ async function exchange(code: string): Promise<Access> {
     body: JSON.stringify({ code }),
   });
   if (!isAccess(answer)) throw new Error("kernelchat: the exchange answered something else.");
-  window.sessionStorage.setItem(STORED, JSON.stringify(answer));
+  remember(answer);
   return answer;
 }
 
@@ -102,19 +107,30 @@ function say(el: HTMLElement, what: Said): void {
   el.replaceChildren(paragraph);
 }
 
-function open(el: HTMLElement, { token, session_id, instance, config }: Access): void {
+function open(el: HTMLElement, access: Access): void {
+  const { token, instance, config } = access;
+  let sessionId = access.session_id;
   const road = makeRoad({ fetch: send, base: "", transport: "direct", token, instance });
   const visible = () => document.visibilityState === "visible";
-  const chat = new KernelChat({
-    sessionId: session_id,
-    instance,
-    widgetId: "",
-    comm: null,
-    hub: new Hub({ only: { road, visible } }),
-    fetch: send,
-    origin: window.location.origin,
-    candidates: () => Promise.resolve([]),
-  });
+  const hub = new Hub({ only: { road, visible } });
+  const connect = () =>
+    new KernelChat({
+      sessionId,
+      instance,
+      widgetId: "",
+      comm: null,
+      hub,
+      fetch: send,
+      origin: window.location.origin,
+      candidates: () => Promise.resolve([]),
+      turned(session_id) {
+        if (session_id === sessionId) return;
+        sessionId = session_id;
+        remember({ ...access, session_id });
+        chat.turn();
+      },
+    });
+  const chat = new CurrentChat(connect);
   onLook(() => chat.look());
   const view = readOptions((name) => config[name]);
   const options: OptionsSource = {

@@ -6,6 +6,7 @@ import { OPTION_NAMES, readOptions } from "./options";
 import type { OptionsSource } from "./state/types";
 import { KernelChat } from "./transport/chat";
 import type { CommPort } from "./transport/comm";
+import { CurrentChat } from "./transport/current";
 import { sharedHub } from "./transport/hub";
 import { candidates, type TransportChoice } from "./transport/probe";
 import { mount } from "./view/mount";
@@ -30,7 +31,7 @@ type Model = AnyModel<Traits>;
  * One chat for each widget, however many views show it. By the widget's id: hosts hand a new proxy
  * of the model to every call, and some load this module once for all widgets.
  */
-const chats = new Map<string, KernelChat>();
+const chats = new Map<string, CurrentChat>();
 
 function commPort(model: Model): CommPort {
   return {
@@ -77,16 +78,19 @@ function optionsOf(model: Model): OptionsSource {
 /** Not async: the host gives a widget two seconds, and a busy kernel may answer in an hour. */
 function initialize({ model }: InitializeProps<Traits>): () => void {
   const id = model.get("widget_id");
-  const chat = connect(model);
+  const chat = new CurrentChat(() => connect(model));
   chats.get(id)?.close();
   chats.set(id, chat);
   const look = () => chat.look();
   const unlook = onLook(look);
   // ipywidgets says so when the kernel restarts; a look then finds out what is left.
   model.on("comm_live_update", look);
+  const turn = () => chat.turn();
+  model.on("change:session_id", turn);
   return () => {
     unlook();
     model.off("comm_live_update", look);
+    model.off("change:session_id", turn);
     chat.close();
     if (chats.get(id) === chat) chats.delete(id);
   };

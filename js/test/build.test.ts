@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bundle, checkSize, WIDGET_LIMIT } from "../build.mjs";
+import { contentStyles } from "../src/view/content-styles";
+import { styles } from "../src/view/styles";
 
 // Once: it bundles everything, in memory.
 const files: Map<string, string> = await bundle();
@@ -49,6 +51,12 @@ describe("the build", () => {
       expect(text, name).not.toMatch(/\bimport\(|\bfrom\s*["']https?:/);
     }
     expect(read("page.html")).not.toMatch(/<script(?![^>]*\bsrc=)/);
+  });
+
+  it("shortens the styles by signs that stand nowhere else in them", () => {
+    expect(styles + contentStyles).not.toMatch(/\.-|\^/);
+    expect(read("widget.js")).toContain(".-header{");
+    expect(read("widget.js")).toContain("color:^k-text)");
   });
 
   it("keeps the notices of what it bundles", () => {

@@ -122,6 +122,45 @@ describe("a link", () => {
   });
 });
 
+describe("another conversation", () => {
+  const asked: unknown[] = [];
+  const turning: Handler = (url, init) => {
+    if (!url.endsWith("/kept")) return new Promise<Response>(() => undefined);
+    asked.push([url, JSON.parse(String(init.body))]);
+    return Response.json({ session_id: "s2" });
+  };
+
+  beforeEach(() => {
+    asked.length = 0;
+    answer = turning;
+    window.sessionStorage.setItem("kernelchat/1", JSON.stringify(ACCESS));
+  });
+
+  it("is shown in the same view, and after a reload", async () => {
+    await open();
+    const [, chat] = mounted();
+    const changed = vi.fn();
+    chat.subscribe(changed);
+    await chat.kept?.show(null);
+    expect(asked).toEqual([["/api/sessions/s1/kept", { action: "new", widget_id: "" }]]);
+    expect(chat.sessionId).toBe("s2");
+    expect(changed).toHaveBeenCalled();
+    expect(mount).toHaveBeenCalledOnce();
+    vi.resetModules();
+    await open();
+    expect(mounted()[1].sessionId).toBe("s2");
+  });
+
+  it.each([
+    ["s1", "s2"],
+    ["s3", "s1"],
+  ])("follows the deletion of the one that is shown, and of no other: %s", async (id, shown) => {
+    await open();
+    await mounted()[1].kept?.delete(id);
+    expect(mounted()[1].sessionId).toBe(shown);
+  });
+});
+
 describe("a chat whose token is not known any more", () => {
   it("says that its kernel is gone", async () => {
     window.sessionStorage.setItem("kernelchat/1", JSON.stringify(ACCESS));

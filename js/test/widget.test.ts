@@ -100,6 +100,7 @@ describe("initialize", () => {
       {
         type: "hello",
         view: expect.stringMatching(/^[0-9a-f]{32}$/),
+        session_id: "s1",
         after: null,
         origin: "http://localhost:3000",
         transport: "comm",
@@ -189,6 +190,38 @@ describe("render", () => {
     model.trigger("msg:custom", { type: "frame", v: 1, after: null, events });
     expect(chat.state().status).toBe("thinking");
     expect(changed).toHaveBeenCalledOnce();
+  });
+});
+
+describe("a chat that turns to another conversation", () => {
+  const snapshot = (session_id: string, status: string) => ({
+    type: "frame",
+    v: 1,
+    after: null,
+    events: [{ event: "snapshot", data: { id: 7, session_id, messages: [], status } }],
+  });
+
+  it("shows it in the views that stand, and hears of no other", () => {
+    const model = new Model();
+    ended.push(initialize(model));
+    render(model);
+    const [, chat] = mounted();
+    const changed = vi.fn();
+    chat.subscribe(changed);
+    model.trigger("msg:custom", snapshot("s1", "thinking"));
+    const listening = model.listening;
+    model.traits.start = 40;
+    model.set("session_id", "s2");
+    expect(chat.sessionId).toBe("s2");
+    expect(chat.state()).toMatchObject({ cursor: 40, status: "idle" });
+    expect(changed).toHaveBeenCalledTimes(2);
+    expect(model.sent.at(-1)).toMatchObject({ type: "hello", session_id: "s2", after: 40 });
+    model.trigger("msg:custom", snapshot("s1", "writing"));
+    expect(chat.state().status).toBe("idle");
+    model.trigger("msg:custom", { ...snapshot("s2", "retrying") });
+    expect(chat.state().status).toBe("idle");
+    expect(model.listening).toBe(listening);
+    expect(mount).toHaveBeenCalledOnce();
   });
 });
 

@@ -98,6 +98,26 @@ export type CommandRequest =
   | { type: "queue_remove"; message_id: string }
   | { type: "feedback"; message_id: string; value: "up" | "down" | null };
 
+/** A conversation that the chat can show, in a list. */
+export interface KeptSession {
+  readonly session_id: string;
+  readonly title: string;
+  /** Milliseconds since 1970. */
+  readonly updated_at: number;
+  readonly messages: number;
+}
+
+/** The conversations that a chat can show. All reject as `Chat.command` does. */
+export interface Kept {
+  /** The newest first. */
+  list(): Promise<readonly KeptSession[]>;
+  /** Shows another one in this chat; null begins a new one. */
+  show(id: string | null): Promise<void>;
+  rename(id: string, title: string): Promise<void>;
+  /** For good; where the chat shows it, a new one begins. */
+  delete(id: string): Promise<void>;
+}
+
 /** What a view holds of a conversation. `transport/` implements it, vitest fakes it. */
 export interface Chat {
   readonly sessionId: string;
@@ -112,6 +132,8 @@ export interface Chat {
   command(request: CommandRequest): Promise<void>;
   /** Fetches earlier messages into the state. */
   loadEarlier(): Promise<void>;
+  /** Absent where a view shows one conversation and no other. */
+  readonly kept?: Kept;
 }
 
 /** What the notebook set for the look; traits of the widget, or the page's config. */

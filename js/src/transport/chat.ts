@@ -5,13 +5,22 @@
  * comes by, the state's cursor lets it in once, so roads may overlap and nothing is handed over.
  */
 
+import { isFields } from "../state/message";
 import { EMPTY_STATE, eventId, reduceAll, withEarlier } from "../state/reduce";
 import { isAstray, path } from "../state/select";
-import type { Chat, ChatState, CommandRequest, Connection, WireEvent } from "../state/types";
+import type {
+  Chat,
+  ChatState,
+  CommandRequest,
+  Connection,
+  Kept,
+  KeptSession,
+  WireEvent,
+} from "../state/types";
 import { Comm, type CommPort } from "./comm";
 import { Delivery } from "./delivery";
 import { isRefused, Unreachable } from "./errors";
-import type { Road } from "./http";
+import type { KeptAnswer, KeptRequest, Road } from "./http";
 import type { Hub, Member } from "./hub";
 import { type Candidate, type ProbeResult, probe, randomId } from "./probe";
 import type { Fetch } from "./sse";
@@ -34,6 +43,8 @@ export interface ChatOptions {
    * can be applied though the cell that shows it still runs and no hello gets through.
    */
   readonly start?: number;
+  /** For a page, which nobody else tells: the chat shows that conversation now. */
+  turned?(sessionId: string): void;
   candidates(): Promise<readonly Candidate[]>;
 }
 
@@ -109,6 +120,30 @@ export class KernelChat implements Chat, Member {
     if (cursor === null || receipt.event_id > cursor) this.#lookOnRoad();
   }
 
+  readonly kept: Kept = {
+    list: async () => {
+      const { sessions } = await this.#ask({ action: "list" });
+      return Array.isArray(sessions) ? sessions.filter(isKept) : [];
+    },
+    show: (id) => this.#turn(id === null ? { action: "new" } : { action: "show", session_id: id }),
+    rename: async (id, title) => {
+      await this.#ask({ action: "rename", session_id: id, title });
+    },
+    delete: async (id) => {
+      const request = { action: "delete", session_id: id } as const;
+      await (id === this.sessionId ? this.#turn(request) : this.#ask(request));
+    },
+  };
+
+  async #turn(request: Asked): Promise<void> {
+    const { session_id } = await this.#ask(request);
+    this.#options.turned?.(String(session_id));
+  }
+
+  #ask(request: Asked): Promise<KeptAnswer> {
+    return this.#delivery.kept({ ...request, widget_id: this.#options.widgetId });
+  }
+
   loadEarlier(): Promise<void> {
     this.#loading ??= this.#fetchEarlier().finally(() => {
       this.#loading = null;
@@ -122,11 +157,17 @@ export class KernelChat implements Chat, Member {
     this.#hub?.look();
   }
 
+  /** Another conversation takes its place; what was asked is still answered. */
+  leave(): void {
+    this.#leave();
+    this.#comm?.leave();
+    this.#listeners.clear();
+  }
+
   /** The widget is gone; its views keep what they show. */
   close(): void {
-    this.#leave();
+    this.leave();
     this.#comm?.close();
-    this.#listeners.clear();
   }
 
   // Member: what the hub uses
@@ -193,7 +234,9 @@ export class KernelChat implements Chat, Member {
    */
   #phase(): Connection["phase"] {
     const [comm, hub, road] = [this.#comm, this.#hub, this.#road];
-    if (comm === null ? hub?.gone === true : comm.dead && road === null) return "gone";
+    if (comm === null ? hub?.gone === true || road === null : comm.dead && road === null) {
+      return "gone";
+    }
     if (!this.#heard) return hub?.stranger === true ? "gone" : "connecting";
     return this.#stale ? "lost" : "open";
   }
@@ -203,6 +246,7 @@ export class KernelChat implements Chat, Member {
       port,
       view: this.view,
       origin: this.#options.origin,
+      sessionId: this.sessionId,
       cursor: () => this.#current.cursor,
       handlers: {
         frame: (events) => this.#frame(events),
@@ -300,5 +344,13 @@ export class KernelChat implements Chat, Member {
     }
   }
 }
+
+type Asked = Omit<KeptRequest, "widget_id">;
+
+const isKept = (value: unknown): value is KeptSession =>
+  isFields(value) &&
+  typeof value.session_id === "string" &&
+  typeof value.title === "string" &&
+  typeof value.updated_at === "number";
 
 const unheld = (state: ChatState): ChatState => ({ ...state, cursor: null });

@@ -3,7 +3,8 @@
 import { isFields } from "../state/message";
 import type { Transport, WireEvent } from "../state/types";
 import { readError, Unreachable } from "./errors";
-import type { Command, Receipt } from "./http";
+import type { Command, KeptAnswer, KeptRequest, Receipt } from "./http";
+import { randomId } from "./probe";
 
 /** What a host gives: the widget's custom messages. */
 export interface CommPort {
@@ -27,13 +28,15 @@ export interface CommOptions {
   /** Names this page's share in the widget. */
   readonly view: string;
   readonly origin: string;
+  readonly sessionId: string;
   cursor(): number | null;
   readonly handlers: CommHandlers;
 }
 
 interface Pending {
-  readonly command: Command;
-  resolve(receipt: Receipt): void;
+  /** What another road may carry as well. */
+  readonly command: Command | undefined;
+  resolve(answer: unknown): void;
   reject(error: Error): void;
   late: boolean;
   timer: ReturnType<typeof setTimeout>;
@@ -49,6 +52,7 @@ export class Comm {
   readonly #pending = new Map<string, Pending>();
   readonly #grants = new Map<string, (token: string) => void>();
   readonly #unlisten: () => void;
+  #left = false;
 
   constructor(options: CommOptions) {
     this.#options = options;
@@ -62,40 +66,50 @@ export class Comm {
 
   /** Commands that were sent and not answered; another road may carry them as well. */
   get unanswered(): Command[] {
-    return [...this.#pending.values()].map(({ command }) => command);
+    return [...this.#pending.values()].flatMap(({ command }) => command ?? []);
   }
 
   /** Says where this view stands; over "comm" the kernel answers with what comes after `after`. */
   hello(transport: Transport, after: number | null): boolean {
-    const { view, origin } = this.#options;
-    return this.#send({ type: "hello", view, after, origin, transport });
+    return this.#send({ type: "hello", after, origin: this.#options.origin, transport });
   }
 
   /** Resolves once the kernel did it, which may be after the cell that runs now. */
   command(command: Command): Promise<Receipt> {
-    const { view } = this.#options;
-    if (!this.#send({ type: "command", view, command })) {
+    return this.#ask(command.command_id, { type: "command", command }, command);
+  }
+
+  /** The same for the kept conversations. */
+  kept(request: KeptRequest): Promise<KeptAnswer> {
+    const id = randomId();
+    return this.#ask(id, { ...request, type: "kept", request_id: id });
+  }
+
+  #ask<T>(id: string, content: Readonly<Record<string, unknown>>, command?: Command): Promise<T> {
+    if (!this.#send(content)) {
       return Promise.reject(new Unreachable("The kernel of this chat is gone."));
     }
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const timer = setTimeout(() => {
         pending.late = true;
         this.#options.handlers.changed();
       }, ACK_MS);
-      const pending: Pending = { command, resolve, reject, late: false, timer };
-      this.#pending.set(command.command_id, pending);
+      const answered = resolve as Pending["resolve"];
+      const pending: Pending = { command, resolve: answered, reject, late: false, timer };
+      this.#pending.set(id, pending);
     });
   }
 
-  /** The answer to a command came, by whichever road. */
-  settle(commandId: string, outcome: Receipt | Error): void {
-    const pending = this.#pending.get(commandId);
+  /** The answer came, by whichever road. */
+  settle(id: string, outcome: Receipt | KeptAnswer | Error): void {
+    const pending = this.#pending.get(id);
     if (pending === undefined) return;
-    this.#pending.delete(commandId);
+    this.#pending.delete(id);
     clearTimeout(pending.timer);
     if (outcome instanceof Error) pending.reject(outcome);
     else pending.resolve(outcome);
     if (pending.late) this.#options.handlers.changed();
+    if (this.#left && this.#pending.size === 0) this.#unlisten();
   }
 
   /** The token that comes with `c`. */
@@ -116,15 +130,23 @@ export class Comm {
     }
   }
 
+  /** Hears no more but the answers that it waits for. */
+  leave(): void {
+    this.#left = true;
+    if (this.#pending.size === 0) this.#unlisten();
+  }
+
   close(): void {
-    this.#unlisten();
     this.giveUp();
+    this.leave();
   }
 
   #send(content: Readonly<Record<string, unknown>>): boolean {
     const wasDead = this.dead;
+    const { view, sessionId: session_id } = this.#options;
     try {
-      this.#options.port.send(content);
+      // A request about another conversation says so itself.
+      this.#options.port.send({ view, session_id, ...content });
       this.dead = false;
     } catch {
       // Whatever the host throws: hosts have no common error, and there is but one cause.
@@ -136,17 +158,22 @@ export class Comm {
 
   #receive(content: unknown): void {
     if (!isFields(content)) return;
-    if (content.type === "frame") this.#frame(content);
+    if (content.type === "frame" && !this.#left) this.#frame(content);
     else if (content.type === "ack") this.#ack(content);
-    else if (content.type === "grant") this.#granted(content);
+    else if (content.type === "kept") {
+      this.settle(String(content.request_id), readError(content) ?? content);
+    } else if (content.type === "grant") this.#granted(content);
   }
 
   #frame({ v, after, events }: Readonly<Record<string, unknown>>): void {
     if (v !== 1 || !Array.isArray(events)) return;
-    const cursor = this.#options.cursor();
-    const follows = after === null || (cursor !== null && Number(after) <= cursor);
-    if (follows) this.#options.handlers.frame(events.filter(isEvent));
-    else this.#options.handlers.gap();
+    const { cursor, handlers, sessionId } = this.#options;
+    const told = events.filter(isEvent);
+    // The chat turns to another conversation, or has just done so.
+    if (told.some(({ data }) => data.session_id !== sessionId)) return;
+    const at = cursor();
+    if (after === null || (at !== null && Number(after) <= at)) handlers.frame(told);
+    else handlers.gap();
   }
 
   #ack(content: Readonly<Record<string, unknown>>): void {

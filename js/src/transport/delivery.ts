@@ -2,7 +2,7 @@
 
 import type { Comm } from "./comm";
 import { isRefused, isUnreachable, Unreachable } from "./errors";
-import type { Command, Receipt, Road } from "./http";
+import type { Command, KeptAnswer, KeptRequest, Receipt, Road } from "./http";
 import { pause } from "./timing";
 
 export interface DeliveryOptions {
@@ -15,6 +15,8 @@ export interface DeliveryOptions {
 
 /** Milliseconds; where there is no comm, a connection that broke is tried again. */
 const AGAIN: readonly number[] = [500, 2_000];
+
+const NOT_SENT = "The kernel could not be reached, so this was not sent.";
 
 /**
  * Whether another road may still carry it. A command that arrived after all is not done twice: the
@@ -32,16 +34,26 @@ export class Delivery {
 
   /** Resolves once the kernel did it. Throws `Refused` or `Unreachable`. */
   async send(command: Command): Promise<Receipt> {
-    const { comm, road } = this.#options;
-    const failure = await this.#overRoad(road(), command);
+    const { comm, sessionId } = this.#options;
+    const over = (road: Road) => road.command(sessionId, command);
+    const failure = await this.#overRoad(over);
     if (!(failure instanceof Error)) return failure;
     if (comm !== null) return comm.command(command);
     for (const wait of AGAIN) {
       await pause(wait);
-      const result = await this.#overRoad(road(), command);
+      const result = await this.#overRoad(over);
       if (!(result instanceof Error)) return result;
     }
-    throw new Unreachable("The kernel could not be reached, so this was not sent.");
+    throw new Unreachable(NOT_SENT);
+  }
+
+  /** Asks about the kept conversations. Throws as `send`. */
+  async kept(request: KeptRequest): Promise<KeptAnswer> {
+    const { comm, sessionId } = this.#options;
+    const answer = await this.#overRoad((road) => road.kept(sessionId, request));
+    if (!(answer instanceof Error)) return answer;
+    if (comm === null) throw new Unreachable(NOT_SENT);
+    return comm.kept(request);
   }
 
   /** A road was found: it carries what the comm could not yet deliver. */
@@ -56,10 +68,11 @@ export class Delivery {
     }
   }
 
-  async #overRoad(road: Road | null, command: Command): Promise<Receipt | Error> {
+  async #overRoad<T>(ask: (road: Road) => Promise<T>): Promise<T | Error> {
+    const road = this.#options.road();
     if (road === null) return new Unreachable("There is no road.");
     try {
-      return await road.command(this.#options.sessionId, command);
+      return await ask(road);
     } catch (error) {
       if (!isOpen(error)) throw error;
       this.#options.failed(road, error);

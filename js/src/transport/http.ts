@@ -21,6 +21,17 @@ export interface Earlier {
   readonly has_more: boolean;
 }
 
+export interface KeptRequest {
+  readonly action: "list" | "new" | "show" | "rename" | "delete";
+  readonly session_id?: string;
+  readonly title?: string;
+  /** Which chat turns, where several show the conversation; "" on a page. */
+  readonly widget_id: string;
+}
+
+/** What the kernel answers to such a request. */
+export type KeptAnswer = Readonly<Record<string, unknown>>;
+
 /** By session; null asks for a snapshot. */
 export type Cursors = Readonly<Record<string, number | null>>;
 
@@ -34,6 +45,7 @@ export interface Road {
     signal: AbortSignal,
   ): AsyncGenerator<WireEvent[], void>;
   earlier(sessionId: string, before: string): Promise<Earlier>;
+  kept(sessionId: string, request: KeptRequest): Promise<KeptAnswer>;
 }
 
 export interface RoadOptions {
@@ -108,6 +120,12 @@ export function makeRoad({ fetch, base, transport, token, instance }: RoadOption
         messages: Array.isArray(answer.messages) ? answer.messages : [],
         has_more: answer.has_more === true,
       };
+    },
+
+    kept(sessionId, request) {
+      const json = "application/json";
+      const init = request.action === "list" ? get(json) : post(json, request);
+      return ask(fetch, `${session(sessionId)}/kept`, init);
     },
   };
 }

@@ -1,8 +1,8 @@
 /** The view of one chat: header, messages, composer, status line. */
 
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { path, queued, runningMessage } from "../state/select";
-import type { Chat, CommandRequest, OptionsSource } from "../state/types";
+import type { Chat, CommandRequest, Message, OptionsSource, ViewOptions } from "../state/types";
 import { Composer } from "./composer";
 import { Shared, type ViewContext } from "./context";
 import { frame } from "./frames";
@@ -21,7 +21,9 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
   const state = chat.state();
   const connection = chat.connection();
   const options = useStable(source.get());
-  const language = chooseLanguage(options.lang);
+  const [said, say] = useState<ViewOptions["lang"]>();
+  const lang = said ?? options.lang;
+  const language = chooseLanguage(lang);
   const words = wordsOf(language);
   const title = options.title || words.title;
   // Chats on one page are landmarks of their own: their names must differ.
@@ -30,21 +32,20 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
   const [sentence, tell] = useState("");
   const [edited, setEdited] = useState<string>();
 
-  const run = useCallback(
-    (request: CommandRequest) =>
+  const shared = useMemo<ViewContext>(() => {
+    const fail = (error: unknown) =>
+      tell((error as { message?: string })?.message || words.refused);
+    const run = (request: CommandRequest) =>
       chat.command(request).then(
         () => true,
         (error: unknown) => {
-          tell((error as { message?: string })?.message || words.refused);
+          fail(error);
           return false;
         },
-      ),
-    [chat, words],
-  );
-  const shared = useMemo<ViewContext>(
-    () => ({ chat, options, words, run, tell, edit: ({ id }) => setEdited(id) }),
-    [chat, options, words, run],
-  );
+      );
+    const edit = ({ id }: Message) => setEdited(id);
+    return { chat, options, lang, language, words, run, edit, tell, fail, say };
+  }, [chat, options, lang, words]);
 
   const phase = phaseOf(state, connection);
   const responding = isResponding(state);
@@ -53,7 +54,7 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
   const editing = questions.find(({ id }) => id === edited);
   const stop = () => {
     const running = runningMessage(state);
-    void run(running ? { type: "stop", message_id: running.id } : { type: "stop" });
+    void shared.run(running ? { type: "stop", message_id: running.id } : { type: "stop" });
   };
   const root = usePrivateEvents((event) => {
     if (event.key !== "Escape" || isComposing(event)) return;
@@ -78,7 +79,7 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
         data-lm-suppress-shortcuts="true"
       >
         <Header state={state} connection={connection} />
-        <Log state={state} />
+        <Log key={chat.sessionId} state={state} />
         <footer class="kernelchat-foot">
           <Queue messages={waiting} editing={editing?.id} />
           <Notice state={state} sentence={sentence} />
@@ -94,7 +95,7 @@ export function App({ chat, source }: { chat: Chat; source: OptionsSource }) {
           )}
           <StatusLine state={state} connection={connection} phase={phase} />
         </footer>
-        <Announcer responding={responding} phase={phase} words={words} />
+        <Announcer key={`${chat.sessionId} `} responding={responding} phase={phase} words={words} />
       </section>
     </Shared.Provider>
   );

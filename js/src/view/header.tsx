@@ -3,10 +3,11 @@
 import type { ChatState, Connection } from "../state/types";
 import { useShared } from "./context";
 import type { Words } from "./i18n";
+import { Menu } from "./menu";
 import { type HeaderState, headerState } from "./phase";
 
 export function Header({ state, connection }: { state: ChatState; connection: Connection }) {
-  const { options, words } = useShared();
+  const { chat, options, words } = useShared();
   const now = headerState(state, connection);
   return (
     <header class="kernelchat-header">
@@ -15,6 +16,7 @@ export function Header({ state, connection }: { state: ChatState; connection: Co
         {stateWord(now, words)}
       </span>
       <span class="kernelchat-model">{options.model_label}</span>
+      <Menu kept={now === "disconnected" ? undefined : chat.kept} />
     </header>
   );
 }

@@ -11,6 +11,16 @@ const en = {
   responding: "Responding…",
   connectionError: "Connection error",
 
+  menu: "Menu",
+  newChat: "New chat",
+  conversations: "Conversations",
+  nothingKept: "Nothing was said yet.",
+  rename: "Rename",
+  delete: "Delete",
+  sure: "Delete for good?",
+  language: "Language",
+  automatic: "Auto",
+
   connecting: "Connecting",
   lost: "Connection lost, trying again",
   gone: "Re-run the cell",
@@ -84,6 +94,16 @@ const zh: Words = {
   connected: "已连接",
   responding: "响应中…",
   connectionError: "连接错误",
+
+  menu: "菜单",
+  newChat: "新对话",
+  conversations: "历史对话",
+  nothingKept: "还没有对话。",
+  rename: "重命名",
+  delete: "删除",
+  sure: "确定删除？",
+  language: "语言",
+  automatic: "自动",
 
   connecting: "正在连接",
   lost: "连接中断，正在重试",

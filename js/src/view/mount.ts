@@ -38,6 +38,8 @@ function addStyles(el: HTMLElement): void {
   if (home.querySelector(`style[${STYLE}]`)) return;
   const style = document.createElement("style");
   style.setAttribute(STYLE, "");
-  style.textContent = styles + contentStyles;
+  // The build leaves out what stands there all the time.
+  const whole = (styles + contentStyles).replaceAll(".-", ".kernelchat-");
+  style.textContent = whole.replaceAll("^", "var(--");
   home.append(style);
 }

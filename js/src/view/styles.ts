@@ -52,17 +52,33 @@ export const styles = `
   background: var(--k-background); color: var(--k-text); text-align: start; letter-spacing: normal;
   font: 14px/1.6 var(--jp-ui-font-family, var(--vscode-font-family, system-ui)), "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif;
 }
-.kernelchat button, .kernelchat textarea { font: inherit; color: inherit; margin: 0; letter-spacing: inherit; }
+.kernelchat :is(button, textarea, input) { font: inherit; color: inherit; margin: 0; letter-spacing: inherit; }
 .kernelchat button { cursor: pointer; background: none; border: 0; padding: 0; transition: opacity .12s, background-color .12s, color .12s; }
 .kernelchat button:disabled { cursor: default; }
 .kernelchat :focus-visible { outline: 2px solid var(--k-accent); outline-offset: -2px; border-radius: 4px; }
 .kernelchat svg { display: block; width: 16px; height: 16px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
 
 .kernelchat-header { flex: none; display: flex; align-items: baseline; gap: 10px; padding: 10px 16px; border-bottom: 1px solid var(--k-border); }
-.kernelchat-title { font-weight: 600; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.kernelchat-title { font-weight: 600; }
+.kernelchat-title, .kernelchat-model, .kernelchat-kept span, .kernelchat-queue .kernelchat-content { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .kernelchat-state { flex: none; color: var(--k-muted); font-size: 12px; }
 .kernelchat-state[data-state=error] { color: var(--k-error); }
-.kernelchat-model { margin-inline-start: auto; color: var(--k-muted); font-size: 12px; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.kernelchat-model { margin-inline-start: auto; color: var(--k-muted); font-size: 12px; }
+
+.kernelchat-menu { flex: none; outline: none; font-size: 13px; }
+.kernelchat-menu button { min-width: 24px; padding: 2px 6px; border-radius: 6px; }
+.kernelchat-menu button:hover { background: var(--k-accent-soft); }
+.kernelchat-panel { position: absolute; z-index: 2; top: 40px; inset-inline-end: 12px; width: 320px; max-width: calc(100% - 24px); max-height: calc(100% - 52px); overflow: auto; padding: 6px; border: 1px solid var(--k-border); border-radius: 8px; background: var(--k-background); color: var(--k-text); }
+.kernelchat-panel ul { list-style: none; margin: 0; padding: 0; }
+.kernelchat-panel li { display: flex; margin: 0; gap: 2px; }
+.kernelchat-panel p, .kernelchat-panel small { margin: 4px 6px; color: var(--k-muted); font-size: 12px; }
+.kernelchat-panel small { margin: 0; white-space: nowrap; }
+.kernelchat .kernelchat-new { width: 100%; text-align: start; }
+.kernelchat-kept, .kernelchat-panel input { flex: 1; min-width: 0; }
+.kernelchat .kernelchat-kept { display: flex; justify-content: space-between; gap: 8px; text-align: start; }
+.kernelchat-kept[aria-current=true], .kernelchat-languages [aria-pressed=true] { background: var(--k-soft); font-weight: 600; }
+.kernelchat-panel li > button:not(.kernelchat-kept) { flex: none; color: var(--k-muted); }
+.kernelchat-languages { display: flex; gap: 2px; margin: 6px 0 0; padding: 6px 0 0; border: 0; border-top: 1px solid var(--k-border); }
 
 .kernelchat-main { flex: 1; min-height: 0; position: relative; display: flex; }
 .kernelchat-log { flex: 1; min-width: 0; overflow: hidden auto; overflow-anchor: none; scrollbar-gutter: stable; scrollbar-width: thin; scrollbar-color: var(--k-border) transparent; }
@@ -115,7 +131,6 @@ export const styles = `
 .kernelchat-queue { list-style: none; margin: 0 0 8px; padding: 0; display: grid; gap: 6px; max-height: 110px; overflow: auto; }
 .kernelchat-queue li { display: flex; align-items: baseline; gap: 8px; margin: 0; padding: 4px 12px; border: 1px dashed var(--k-border); border-radius: 8px; color: var(--k-muted); font-size: 13px; }
 .kernelchat-queue li[data-editing=true] { border-color: var(--k-accent); }
-.kernelchat-queue .kernelchat-content { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .kernelchat-queue-label { flex: none; }
 .kernelchat .kernelchat-queue button { flex: none; text-decoration: underline; }
 .kernelchat-notice { display: flex; align-items: baseline; gap: 10px; margin: 0 2px 8px; color: var(--k-muted); font-size: 13px; overflow-wrap: anywhere; }

@@ -18,6 +18,7 @@ describe("the start", () => {
       {
         type: "hello",
         view: kernel.chat.view,
+        session_id: "s1",
         after: null,
         origin: "http://localhost:8888",
         transport: "comm",
