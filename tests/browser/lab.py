@@ -185,9 +185,18 @@ class LabPage:
         self._go()
         self.wait_for_kernel()
 
+    def save(self) -> None:
+        """Saves the notebook."""
+        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+
+    def address(self, workspace: str) -> str:
+        """Where another tab opens this notebook, in a workspace of its own."""
+        path = f"lab/workspaces/{workspace}/tree/{self.name}"
+        return f"{self.server.url}/{path}?token={self.server.token}"
+
     def reload(self) -> None:
         """Saves and reloads the page. Lab then attaches to the same kernel."""
-        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        self.save()
         self._go()
 
     def _go(self) -> None:
