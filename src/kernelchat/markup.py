@@ -21,6 +21,7 @@ from .visible import visible_text
 MAX_MARKDOWN = 1 << 18
 """Characters. Longer texts are shown as they stand: parsing them would hold up the kernel."""
 MAX_NESTING = 20
+MAX_CELLS = 1 << 17
 MAX_GROWTH = 24
 """How many times its length a text may grow. A reference to a long address is used in four."""
 
@@ -46,9 +47,7 @@ _TAGS = {
 _CELLS = {"td", "th"}
 _ALIGN = re.compile(r"text-align:(left|center|right)")
 _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:>|[-+*][ \t]|\d{1,9}[.)][ \t])){20}")
-_WEB = re.compile(
-    r"(?i)https?://(?P<host>(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)(?:[/?#][!-~]*)?"
-)
+_WEB = re.compile(r"(?i)https?://(?P<host>[a-z0-9._~-]+(?::\d{1,5})?)(?:[/?#][!-~]*)?")
 _MAIL = re.compile(r"(?i)mailto:(?P<host>[^\s@?/%]+@[a-z0-9.-]+)(?:\?[!-~]*)?")
 _MAX_URL = 2048
 
@@ -65,7 +64,7 @@ def markdown_html(text: str, image: str = "Image") -> str:
         image: what to call an image.
     """
     text = visible_text(text)
-    if len(text) > MAX_MARKDOWN or _DEEP.search(text):
+    if len(text) > MAX_MARKDOWN or _DEEP.search(text) or _cells(text) > MAX_CELLS:
         return plain_html(text)
     tokens = _parser().parse(text)
     # The parser drops what is nested deeper.
@@ -82,6 +81,12 @@ def markdown_html(text: str, image: str = "Image") -> str:
 def plain_html(text: str) -> str:
     """`text` as it stands."""
     return f"{PLAIN}{_text(text)}</p>"
+
+
+def _cells(text: str) -> int:
+    """At most so many cells has a table in it: short rows are filled up to the widest one."""
+    lines = text.split("\n")
+    return len(lines) * max(line.count("|") for line in lines)
 
 
 @cache

@@ -17,8 +17,7 @@ ATTRIBUTES = {
     (
         "a",
         "href",
-    ): r"(https?://[\w.-]+(:\d+)?|https?://\[[\da-f:.]+\](:\d+)?|mailto:[\w.+-]+@[\w.-]+)"
-    r"([/?#][!-~]*)?",
+    ): r"(https?://[\w.-]+(:\d+)?|mailto:[\w.+-]+@[\w.-]+)([/?#][!-~]*)?",
     ("a", "rel"): "noopener noreferrer",
     ("div", "class"): r"kernelchat-transcript kernelchat-transcript-[0-9a-f]{16}",
     ("div", "style"): r"border-left: 3px solid rgba\(128, 128, 128, 0\.5\); margin: 0 0 16px; "

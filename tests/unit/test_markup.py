@@ -162,7 +162,6 @@ def test_no_word_is_lost(lines: list[str]) -> None:
         ),
         ("[me](mailto:me@example.com)", ["mailto:me@example.com"], "me (me@example.com)"),
         ("<me@example.com>", ["mailto:me@example.com"], "me@example.com"),
-        ("[v6](http://[::1]:80/)", ["http://[::1]:80/"], "v6 ([::1]:80)"),
         ("[x](javascript:alert(1))", [], "[x](javascript:alert(1))"),
         ("[x](/relative)", [], "x"),
         (f"[x](https://example.com/{'a' * 3000})", [], "x"),
@@ -201,17 +200,11 @@ def test_what_is_made_to_be_slow_ends_soon(name: str) -> None:
         "".join("  " * n + "- a\n" for n in range(30)) + "deep",
         "a\n" + "b " * (MAX_MARKDOWN // 2) + "deep",
         "[a]: https://example.com/" + "z" * 2000 + "\n\n" + "[a] " * 5000 + "deep",
+        "|" + "a|" * 3000 + "\n|" + "-|" * 3000 + "\n" + "|x\n" * 3000,
     ],
-    ids=["quotes", "list", "lists", "long", "references"],
+    ids=["quotes", "list", "lists", "long", "references", "table"],
 )
 def test_what_is_too_much_for_markdown_is_shown_as_it_stands(text: str) -> None:
     found = html_of(text)
     assert found.tags == ["p"]
     assert found.text == text
-
-
-def test_a_wide_table_of_short_rows_does_not_explode() -> None:
-    wide = "|" + "a|" * 3000 + "\n|" + "-|" * 3000 + "\n" + "|x\n" * 3000
-    html = markdown_html(wide)
-    assert len(html) < 100 * len(wide)
-    SafeHtml(html)
