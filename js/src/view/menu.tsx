@@ -101,16 +101,17 @@ function Conversations({ kept, stay, leave }: ConversationsProps) {
   const [chosen, choose] = useState<{ id: string; rename: boolean }>();
 
   const load = () => kept.list().then(setList, fail);
-  useEffect(() => void load(), []);
+  // Also when the chat turns, as it does where the one that it shows is deleted.
+  useEffect(() => void load(), [chat.sessionId]);
 
   const show = (id: string | null) => {
     leave();
     kept.show(id).catch(fail);
   };
-  const change = (changing?: Promise<void>) => {
+  const change = (changing?: Promise<void>, then = load) => {
     stay();
     choose(undefined);
-    changing?.then(load, fail);
+    changing?.then(then, fail);
   };
 
   function row({ session_id: id, title, updated_at }: KeptSession) {
@@ -157,7 +158,10 @@ function Conversations({ kept, stay, leave }: ConversationsProps) {
           type="button"
           aria-label={`${sure ? words.sure : words.delete}: ${name}`}
           title={words.delete}
-          onClick={() => (sure ? change(kept.delete(id)) : choose({ id, rename: false }))}
+          onClick={() => {
+            if (!sure) choose({ id, rename: false });
+            else change(kept.delete(id), id === chat.sessionId ? async () => {} : load);
+          }}
         >
           {sure ? words.sure : "✕"}
         </button>

@@ -74,7 +74,7 @@ export const styles = `
 .kernelchat-panel p, .kernelchat-panel small { margin: 4px 6px; color: var(--k-muted); font-size: 12px; }
 .kernelchat-panel small { margin: 0; white-space: nowrap; }
 .kernelchat .kernelchat-new { width: 100%; text-align: start; }
-.kernelchat-kept, .kernelchat-panel input { flex: 1; min-width: 0; }
+.kernelchat-kept, .kernelchat-panel input { flex: 1; min-width: 0; border: 0; background: none; }
 .kernelchat .kernelchat-kept { display: flex; justify-content: space-between; gap: 8px; text-align: start; }
 .kernelchat-kept[aria-current=true], .kernelchat-languages [aria-pressed=true] { background: var(--k-soft); font-weight: 600; }
 .kernelchat-panel li > button:not(.kernelchat-kept) { flex: none; color: var(--k-muted); }

@@ -54,7 +54,7 @@ export function talk(...messages: Message[]): Partial<ChatState> {
 export const question = message("u1", "user", "Why?");
 
 export class FakeChat implements Chat {
-  readonly sessionId = "s1";
+  sessionId = "s1";
   readonly commands: CommandRequest[] = [];
   /** What the next command is answered with, if it is refused. */
   refusal: { kind: string; message: string } | undefined;

@@ -215,6 +215,20 @@ describe("the conversations", () => {
     expect(panel(view)).not.toBeNull();
   });
 
+  test("are listed anew once the chat has turned from one that was deleted", async () => {
+    const chat = new KeptChat();
+    const view = await opened(chat);
+    const list = vi.spyOn(chat.kept, "list");
+    view.button("Delete: The first")?.click();
+    await vi.waitFor(() => expect(view.button("Delete for good?: The first")).toBeDefined());
+    view.button("Delete for good?: The first")?.click();
+    await vi.waitFor(() => expect(chat.sessions).toHaveLength(1));
+    expect(list).not.toHaveBeenCalled();
+    chat.sessionId = "s9";
+    chat.set({});
+    await vi.waitFor(() => expect(rows(view)).toEqual(["The second 3 hr. ago"]));
+  });
+
   test("of one row only is asked at a time", async () => {
     const chat = new KeptChat();
     const view = await opened(chat);
