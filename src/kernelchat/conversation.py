@@ -32,6 +32,7 @@ from .message import Message
 from .models.base import Delta
 from .state import State
 from .store import Talk
+from .told import Told
 
 MAX_ANSWER_BYTES = 8 << 20
 REMEMBERED_COMMANDS = 10_000
@@ -103,6 +104,7 @@ class Conversation:
         self._answered: OrderedDict[str, int] = OrderedDict()
         # The ids that answers to waiting prompts will have: whoever asked holds them already.
         self._replies: dict[str, str] = {}
+        self._told = Told(self.state)
 
     # commands
 
@@ -295,7 +297,7 @@ class Conversation:
     def _begin(self, question_id: str, reply_id: str) -> None:
         self._paused = False
         answer = Message(reply_id, "assistant", "", question_id, "streaming", created_at=self.now())
-        talk = tuple(m for m in self.state.path(question_id) if m.role == "user" or m.text)
+        talk = self._told.up_to(question_id)
         self._emit(MessageAdded(answer))
         self._emit(Leaf(reply_id))
         self._emit(Status("thinking"))

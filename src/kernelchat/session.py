@@ -53,6 +53,7 @@ class Session:
         self._readers_changed: list[Callable[[], None]] = []
         self._keeper: Keeper | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._prompted: tuple[tuple[Message, ...], tuple[ModelMessage, ...]] = ((), ())
         self._drafts: OrderedDict[str, tuple[Draft, float | None]] = OrderedDict()
 
     @property
@@ -168,8 +169,14 @@ class Session:
         task.add_done_callback(lambda _: self._ended(message_id))
 
     def _prompt(self, messages: tuple[Message, ...]) -> list[ModelMessage]:
-        prompt: list[ModelMessage] = [message.to_openai() for message in messages]
-        return [{"role": "system", "content": self.system}, *prompt] if self.system else prompt
+        # Of a long talk only what is new is made: as a rule it begins as the last one did.
+        last, prompt = self._prompted
+        if messages[: len(last)] != last:
+            last, prompt = (), ()
+        prompt = (*prompt, *(message.to_openai() for message in messages[len(last) :]))
+        self._prompted = messages, prompt
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, *prompt]
 
     def _ended(self, message_id: str) -> None:
         task = self._tasks.pop(message_id)

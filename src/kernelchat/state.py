@@ -40,6 +40,7 @@ class State:
         self.status = "idle"
         self.last_id = 0
         self._messages: dict[str, Message | Draft] = {}
+        self._drafts: dict[str, Draft] = {}
         self._children: dict[str | None, tuple[str, ...]] = {}
         self._queue: tuple[str, ...] = ()
         self._ends: dict[str, int] = {}
@@ -104,15 +105,11 @@ class State:
         Raises:
             KeyError: that message is not being written.
         """
-        found = self._messages[message_id]
-        if not isinstance(found, Draft):
-            raise KeyError(message_id)
-        return found
+        return self._drafts[message_id]
 
     def drafts(self) -> list[tuple[str, Draft]]:
         """The answers that are being written, by id."""
-        found = tuple(self._messages.items())
-        return [(i, message) for i, message in found if isinstance(message, Draft)]
+        return list(self._drafts.items())
 
     def text_after(self, message_id: str, characters: int) -> tuple[str, int]:
         """What comes after so many characters, and how many tokens there are in all.
@@ -144,8 +141,16 @@ class State:
 
     def path(self, leaf_id: str | None = None) -> list[Message]:
         """The messages from the top to `leaf_id`, by default the path that is shown."""
-        ids = list(self._up(self.leaf_id if leaf_id is None else leaf_id))
-        return [message for i in reversed(ids) if (message := self.get(i)) is not None]
+        # Walked through at each turn, however long the talk: one plain loop.
+        known = self._messages
+        message_id = self.leaf_id if leaf_id is None else leaf_id
+        path: list[Message] = []
+        while message_id is not None and (found := known.get(message_id)) is not None:
+            message = found.freeze() if isinstance(found, Draft) else found
+            path.append(message)
+            message_id = message.parent_id
+        path.reverse()
+        return path
 
     def siblings(self, message_id: str) -> tuple[str, ...]:
         """The branches that begin where this message does, itself included."""
@@ -192,7 +197,10 @@ class State:
         return (found.message if isinstance(found, Draft) else found).parent_id
 
     def _add(self, message: Message) -> None:
-        self._messages[message.id] = Draft(message) if message.status == "streaming" else message
+        if message.status == "streaming":
+            self._messages[message.id] = self._drafts[message.id] = Draft(message)
+        else:
+            self._messages[message.id] = message
         if message.status == "queued":
             self._queue += (message.id,)
         else:
@@ -211,6 +219,7 @@ class State:
                 message.message = replace(message.message, **known)
             else:
                 self._messages[message_id] = message.freeze(**known)
+                del self._drafts[message_id]
             return
         changed = replace(message, **known)
         self._messages[message_id] = changed
@@ -238,11 +247,12 @@ class State:
         if message is None:
             return
         del self._messages[message_id]
+        self._drafts.pop(message_id, None)
         self._queue = tuple(i for i in self._queue if i != message_id)
         rest = tuple(i for i in self._children.get(message.parent_id, ()) if i != message_id)
         self._children[message.parent_id] = rest
 
     def _restore(self, snapshot: Snapshot) -> None:
-        self._messages, self._children, self._queue = {}, {}, ()
+        self._messages, self._drafts, self._children, self._queue = {}, {}, {}, ()
         self.restore(snapshot.messages, snapshot.leaf_id)
         self.status = snapshot.status
