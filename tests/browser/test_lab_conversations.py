@@ -146,6 +146,31 @@ def test_the_menu_waits_for_no_cell(lab: LabPage) -> None:
     lab.wait_for_cell(1)
 
 
+def test_over_the_comm_a_cell_shows_another_conversation_while_it_runs(lab: LabPage) -> None:
+    view = open_chat(
+        lab,
+        chat_cell(session_id="first", transport="comm"),
+        "import os, time\nchat.show('first')\nreply = chat.ask('asked by a cell')\n"
+        "while not os.path.exists('go'): time.sleep(0.05)",
+        transport="comm",
+    )
+    say(view, "one")
+    menu = Menu(view)
+    menu.open("one")
+    menu.act("New chat")
+    expect(view.questions).to_have_count(0)
+    say(view, "two")
+    lab.start_cell(1)
+    expect(view.questions).to_have_text(["one", "asked by a cell"])
+    view.wait_for_answer(1, "answer to asked by a cell")
+    assert lab.server.busy()
+    menu.button.click()
+    expect(view.root).to_contain_text("waits for the running cell")
+    (lab.server.folder / "go").touch()
+    lab.wait_for_cell(1)
+    expect(menu.titles).to_have_text(["one", "two"])
+
+
 def test_after_a_restart_the_cell_goes_on_where_the_talk_was(lab: LabPage) -> None:
     view = open_chat(lab, chat_cell(session_id="travel"))
     say(view, "where to?")
