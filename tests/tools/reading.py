@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx2
 
 from kernelchat import Chat
+from kernelchat.endpoint import Endpoint
 from kernelchat.events import Snapshot, from_wire
 from kernelchat.message import Message
 from kernelchat.state import State
@@ -28,7 +30,7 @@ class Server:
         port: of a proxy in between; the server's own if left out.
     """
 
-    def __init__(self, chat: Chat, port: int | None = None) -> None:
+    def __init__(self, chat: Chat | Elsewhere, port: int | None = None) -> None:
         endpoint = chat.endpoint
         own = endpoint.url.rpartition(":")[2]
         self.session_id = endpoint.session_id
@@ -157,3 +159,29 @@ class View:
             if event.name == until:
                 return event
         raise AssertionError(f"the stream ended before {until!r}")
+
+
+class Elsewhere:
+    """A chat of another process, by what it printed of its endpoint."""
+
+    def __init__(self, printed: str) -> None:
+        self.endpoint = Endpoint(*printed.split())
+
+    @property
+    def port(self) -> int:
+        return int(self.endpoint.url.rpartition(":")[2])
+
+    def refuses(self) -> bool:
+        """Whether nobody listens at its port."""
+        with socket.socket() as connection:
+            connection.settimeout(PATIENCE)
+            return connection.connect_ex(("127.0.0.1", self.port)) != 0
+
+
+@contextmanager
+def reading(chat: Elsewhere) -> Iterator[tuple[EventReader, View]]:
+    """A stream of its events, with its snapshot read."""
+    with Server(chat) as server, server.events() as reader:
+        view = View()
+        view.read(reader, "snapshot")
+        yield reader, view
