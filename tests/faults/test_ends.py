@@ -6,10 +6,11 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 import kernelchat
@@ -223,11 +224,19 @@ def kernel(jupyter: object, static_files: object) -> Iterator[KernelManager]:
     manager.shutdown_kernel(now=True)
 
 
-def run_cell(manager: KernelManager, code: str) -> str:
-    """Runs a cell; returns what it printed."""
+@contextmanager
+def connected(manager: KernelManager) -> Iterator[BlockingKernelClient]:
+    """A client of a kernel that was just started."""
     client = manager.blocking_client()
     client.start_channels()
+    # Returns once the kernel is silent, which it is not while an answer runs.
     client.wait_for_ready(timeout=60)
+    yield client
+    client.stop_channels()
+
+
+def run_cell(client: BlockingKernelClient, code: str) -> str:
+    """Runs a cell; returns what it printed."""
     printed: list[str] = []
 
     def hook(message: dict[str, dict[str, str]]) -> None:
@@ -235,16 +244,20 @@ def run_cell(manager: KernelManager, code: str) -> str:
             printed.append(message["content"]["text"])
 
     answer = client.execute_interactive(code, timeout=60, output_hook=hook)
-    client.stop_channels()
     assert answer["content"]["status"] == "ok", answer["content"]
     return "".join(printed)
 
 
 START = """
+import threading
 from kernelchat import Chat
+
+never = threading.Event()
+
 def endless(messages):
-    while True:
+    while not never.wait(0.01):
         yield "x"
+
 chat = Chat(endless, session_id="the-talk")
 chat
 reply = chat.ask("hello")
@@ -253,19 +266,22 @@ print(chat.endpoint.url, chat.endpoint.token, chat.session_id)
 
 
 def test_a_kernel_restarted_in_the_middle_of_an_answer(kernel: KernelManager) -> None:
-    old = Elsewhere(run_cell(kernel, START))
+    with connected(kernel) as client:
+        old = Elsewhere(run_cell(client, START))
     with reading(old) as (reader, view):
         view.read(reader, "token")
         kernel.restart_kernel(now=False)
         with suppress(*CUT):
             reader.rest()
     assert old.refuses()
-    new = Elsewhere(run_cell(kernel, START))
-    assert new.port != old.port
-    with reading(new) as (reader, view):
-        view.read(reader, "token")
-    # The old token, and a cursor of the old talk, are worth nothing here.
-    foreign = Elsewhere(f"{new.endpoint.url} {old.endpoint.token} {new.endpoint.session_id}")
-    with Server(foreign) as server:
-        assert server.post("/api/tickets", {}).status_code == 401
-    assert run_cell(kernel, "chat.close(); chat.close(); print(len(chat.messages))") == "2\n"
+    with connected(kernel) as client:
+        new = Elsewhere(run_cell(client, START))
+        assert new.port != old.port
+        with reading(new) as (reader, view):
+            view.read(reader, "token")
+        # The old token is worth nothing here.
+        theirs, ours = old.endpoint, new.endpoint
+        with Server(Elsewhere(f"{ours.url} {theirs.token} {ours.session_id}")) as server:
+            assert server.post("/api/tickets", {}).status_code == 401
+        printed = run_cell(client, "chat.close(); chat.close(); print(len(chat.messages))")
+        assert printed == "2\n"
