@@ -152,7 +152,9 @@ class Session:
         while effects:
             match effects.popleft():
                 case StartTurn(message_id, messages):
-                    self._start(message_id, messages)
+                    # It may have been stopped before it could begin.
+                    if self.state.ended(message_id) is None:
+                        self._start(message_id, messages)
                 case EndTurn(message_id):
                     task = self._tasks.get(message_id)
                     if task is not None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernelchat import Chat, ChatError
@@ -51,8 +51,9 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(STEPS)
+@example(["wait", "end", "wait", "ask", "wait"])  # closed before the next turn could begin
 async def test_in_any_order_a_turn_ends_once(steps: list[str]) -> None:
     model = PushedModel()
     session = Session("s1", model)
