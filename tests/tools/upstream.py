@@ -128,5 +128,11 @@ class Upstream:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
+                try:
+                    request = Request(connection)
+                except ConnectionError:
+                    # Somebody who asked nothing: no reason to hear nobody any more.
+                    connection.close()
+                    continue
                 self._connections.append(connection)
-                self._requests.put(Request(connection))
+                self._requests.put(request)
