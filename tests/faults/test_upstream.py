@@ -12,6 +12,7 @@ from kernelchat import Chat, ChatError
 from kernelchat.conversation import MAX_ANSWER_BYTES
 from kernelchat.events import Notice
 from kernelchat.message import Message
+from kernelchat.runtime import runtime
 from tools.models import chunk, sse
 from tools.proxy import Proxy
 from tools.reading import Server, View
@@ -34,6 +35,8 @@ def chat(static_files: object, upstream: Upstream) -> Iterator[Chat]:
 @contextmanager
 def asking(upstream: Upstream, **options: float) -> Iterator[Chat]:
     chat = Chat("m", base_url=upstream.base_url, max_retries=0, **options)  # type: ignore[arg-type]
+    # Importing the SDK may take longer than a test's short deadlines.
+    runtime().thread.wait(chat._model.warm())
     yield chat
     chat.close()
 

@@ -27,6 +27,8 @@ class Request:
         head = b""
         while b"\r\n\r\n" not in head:
             head += self._receive()
+        if not head.startswith(b"POST /v1/chat/completions "):
+            raise ConnectionError("this is no question")
         head, _, body = head.partition(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         while len(body) < length:
@@ -88,11 +90,16 @@ class Request:
 
 
 class Upstream:
-    """The service. Each request waits in it until the test takes it."""
+    """The service. Each request waits in it until the test takes it.
+
+    Attributes:
+        count: how many requests came.
+    """
 
     def __init__(self) -> None:
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._connections: list[socket.socket] = []
+        self.count = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -100,11 +107,6 @@ class Upstream:
     def request(self) -> Request:
         """The next request; waits for it."""
         return self._requests.get(timeout=PATIENCE)
-
-    @property
-    def count(self) -> int:
-        """How many requests came."""
-        return len(self._connections)
 
     def close(self) -> None:
         for each in self._connections:
@@ -128,11 +130,12 @@ class Upstream:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                try:
-                    request = Request(connection)
-                except ConnectionError:
-                    # Somebody who asked nothing: no reason to hear nobody any more.
-                    connection.close()
-                    continue
                 self._connections.append(connection)
-                self._requests.put(request)
+                threading.Thread(target=self._receive, args=(connection,), daemon=True).start()
+
+    def _receive(self, connection: socket.socket) -> None:
+        # Others of this machine may try a port that was theirs a moment ago: they ask for nothing.
+        with contextlib.suppress(OSError):
+            request = Request(connection)
+            self.count += 1
+            self._requests.put(request)
