@@ -89,9 +89,13 @@ class Shown:
         # looks again after its own message.
         version: object = None
         while version != (version := self._version_now()):
+            bundle = self._bundle()
+            if version != self._version_now():
+                # It took a while, and what is old by now must not follow what is new.
+                continue
             self._version = version
             publish = kernel_shell().display_pub.publish
-            publish(self._bundle(), {}, transient=self._transient, update=update)
+            publish(bundle, {}, transient=self._transient, update=update)
             update = True
 
     def _version_now(self) -> object:
